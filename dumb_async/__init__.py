@@ -1,0 +1,59 @@
+r"""A line-based TCP service, and the framework it is written with.
+
+    service = Service("greeter")
+
+    @service.command("ECHO")
+    def echo(text: bytes) -> bytes:
+        return text + b"\n"
+
+    run(service)
+
+See `Service` for commands, `serve` and `run` for serving them, `dumb_async.protocol`
+for the core underneath.
+"""
+
+from .commands import dumb_service
+from .loading import ServiceNotFound, load_service
+from .protocol import (
+    NEED_DATA,
+    Action,
+    Close,
+    Compute,
+    Config,
+    Connection,
+    Expected,
+    InvalidArgument,
+    Send,
+    Service,
+    Sleep,
+    decimal,
+    integer,
+)
+from .running import run
+from .serving import Server, serve
+from .settings import Settings
+from .version import __version__
+
+__all__ = [
+    "NEED_DATA",
+    "Action",
+    "Close",
+    "Compute",
+    "Config",
+    "Connection",
+    "Expected",
+    "InvalidArgument",
+    "Send",
+    "Server",
+    "Service",
+    "ServiceNotFound",
+    "Settings",
+    "Sleep",
+    "__version__",
+    "decimal",
+    "dumb_service",
+    "integer",
+    "load_service",
+    "run",
+    "serve",
+]

@@ -1,0 +1,91 @@
+"""Deadlines of many connections at the price of one entry each.
+
+A timer per connection, moved at every request, would cost more than the request. So a
+connection is looked at only when the earliest deadline that it can have comes up; it
+then says when it is really due, and is put back (Varghese and Lauck's timing wheel,
+1987, with a hash table for the wheel).
+"""
+
+import heapq
+import math
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Final, Protocol
+
+from .runtimes import Event, Runtime
+
+#: Seconds a deadline may be late.
+TICK: Final = 0.05
+
+
+class Timed(Protocol):
+    """What can be watched."""
+
+    tick: int | None  #: when it is looked at next, kept by `Deadlines`
+
+    def due(self, now: float) -> float | None:
+        """When it is to expire, on the monotonic clock; ``None``: never again."""
+
+    def expire(self) -> None:
+        """Its time has come."""
+
+
+class Deadlines:
+    """Who is to be looked at when. Never early, late by `TICK` at the most."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, list[Timed]] = {}
+        self._ticks: list[int] = []  # a heap of the buckets there are
+        self._earlier: Callable[[], object] = lambda: None
+
+    def watch(self, what: Timed, due: float) -> None:
+        """Look at ``what`` no later than ``due``, an instant on the monotonic clock."""
+        tick = math.ceil(due / TICK)
+        if what.tick is not None and what.tick <= tick:
+            return  # it is looked at before that anyway
+        what.tick = tick
+        bucket = self._buckets.get(tick)
+        if bucket is None:
+            bucket = self._buckets[tick] = []
+            heapq.heappush(self._ticks, tick)
+            if self._ticks[0] == tick:
+                self._earlier()
+        bucket.append(what)
+
+    @property
+    def next(self) -> float | None:
+        """The next instant at which somebody is to be looked at."""
+        return self._ticks[0] * TICK if self._ticks else None
+
+    def look(self, now: float) -> None:
+        """Let those expire whose time has come, and put the others back."""
+        while self._ticks and self._ticks[0] * TICK <= now:
+            tick = heapq.heappop(self._ticks)
+            for what in self._buckets.pop(tick):
+                if what.tick == tick:  # else it was put elsewhere since
+                    what.tick = None
+                    self._look_at(what, now)
+
+    def _look_at(self, what: Timed, now: float) -> None:
+        due = what.due(now)
+        if due is None:
+            return
+        if due <= now:
+            what.expire()
+        else:
+            self.watch(what, due)
+
+    async def run(self, runtime: Runtime) -> None:
+        """Look whenever it is time, until cancelled."""
+        while True:
+            changed = runtime.event()
+            self._earlier = changed.set
+            await _wait(runtime, changed, self.next)
+            self.look(monotonic())
+
+
+async def _wait(runtime: Runtime, changed: Event, until: float | None) -> None:
+    timeout = None if until is None else max(until - monotonic(), 0)
+    with runtime.cancel_scope(timeout):
+        wait: Callable[[], Awaitable[object]] = changed.wait
+        await wait()

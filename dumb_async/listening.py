@@ -1,0 +1,56 @@
+"""Listening sockets: where the server can be reached."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+
+def open_listeners(host: str, port: int, backlog: int) -> list[socket.socket]:
+    """Listen on every address of ``host``; port 0 picks one that all of them share.
+
+    :raises OSError: if the name is unknown or an address cannot be listened on; its text
+        says which.
+    """
+    with explained(host, port), contextlib.ExitStack() as undo:
+        listeners: list[socket.socket] = []
+        for family, address in _resolve(host, port):
+            chosen = listeners[0].getsockname()[1] if listeners else port
+            listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            _prepare(listener)
+            listener.bind((address[0], chosen, *address[2:]))
+            listener.listen(backlog)
+            listeners.append(listener)
+        undo.pop_all()
+    return listeners
+
+
+@contextlib.contextmanager
+def explained(host: str, port: int) -> Iterator[None]:
+    """Make an `OSError` say which address could not be listened on."""
+    try:
+        yield
+    except OSError as error:
+        where = show_address((host, port))
+        raise OSError(error.errno, f"cannot listen on {where}: {error.strerror}") from error
+
+
+def show_address(address: tuple[str, int]) -> str:
+    """Write a bound address as people do: ``127.0.0.1:8090``, ``[::1]:8090``."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _resolve(host: str, port: int) -> list[tuple[int, Any]]:
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def _prepare(listener: socket.socket) -> None:
+    listener.setblocking(False)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted sockets inherit it (Linux): a reply is one write, and must not wait for the
+    # acknowledgement of the one before it.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if listener.family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -1,0 +1,33 @@
+"""Find a service by its name, ``module:attribute``."""
+
+import importlib
+import sys
+
+from .protocol import Service
+
+
+class ServiceNotFound(Exception):
+    """What was named is no service; the message says what to do."""
+
+
+def load_service(name: str) -> Service:
+    """Import the service called ``module:attribute``; the current folder is searched first.
+
+    :raises ServiceNotFound: if there is none; the cause is chained where the module
+        itself failed.
+    """
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon and attribute):
+        raise ServiceNotFound(f"{name!r} is not of the form module:name")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ServiceNotFound(f"cannot import {module_name}: {error}") from error
+    except Exception as error:
+        raise ServiceNotFound(f"{module_name} failed: {type(error).__name__}: {error}") from error
+    service = getattr(module, attribute, None)
+    if not isinstance(service, Service):
+        raise ServiceNotFound(f"{module_name} has no Service called {attribute!r}")
+    return service

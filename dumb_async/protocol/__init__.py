@@ -1,0 +1,50 @@
+"""The protocol core: bytes in, actions out. No socket, clock, thread or ``await``.
+
+Both sides of a connection, the service's table of commands, and nothing else. See
+`connection` for the loop that any driver follows.
+"""
+
+from .actions import NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
+from .arguments import InvalidArgument, decimal, integer
+from .client import ClientConnection, Closed, Event, Reply
+from .connection import Config, Connection, ProtocolError
+from .expectations import Expected, Outcome
+from .replies import (
+    INTERNAL_ERROR,
+    INVALID_ARGUMENT,
+    LINE_TOO_LONG,
+    REFUSALS,
+    SERVER_BUSY,
+    UNKNOWN_COMMAND,
+)
+from .service import Command, Service
+
+__all__ = [
+    "INTERNAL_ERROR",
+    "INVALID_ARGUMENT",
+    "LINE_TOO_LONG",
+    "NEED_DATA",
+    "REFUSALS",
+    "SERVER_BUSY",
+    "UNKNOWN_COMMAND",
+    "Action",
+    "ClientConnection",
+    "Close",
+    "Closed",
+    "Command",
+    "Compute",
+    "Config",
+    "Connection",
+    "Event",
+    "Expected",
+    "InvalidArgument",
+    "NeedData",
+    "Outcome",
+    "ProtocolError",
+    "Reply",
+    "Send",
+    "Service",
+    "Sleep",
+    "decimal",
+    "integer",
+]

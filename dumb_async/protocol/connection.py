@@ -1,0 +1,353 @@
+"""The server's side of one connection: bytes in, actions out.
+
+Theory of operation. A driver, in whatever concurrency model, follows one loop:
+
+    action = connection.next_action()
+    Send     write the bytes, all of them
+    Sleep    let the seconds pass
+    Compute  connection.compute(action)
+    NEED_DATA  read; connection.receive_data(data), or receive_eof() at the end of input
+    Close    close the connection and stop
+
+and asks again. A driver that reads only when it was told NEED_DATA needs no other
+back-pressure: the core then holds at the most one read, one unfinished line and one
+running command, and nobody asks for the next part of a long reply before the last one
+has gone.
+
+Rules of the core:
+
+* No socket, clock, thread or ``await`` in here: what comes out is a pure function of
+  the bytes that came in, the same under every chunking.
+* Linear: a byte is looked at a constant number of times. An unfinished line is only
+  ever appended to; new bytes alone are searched for its end.
+* Bounded: an unfinished line is dropped as soon as it is over the limit, and nothing
+  after it is kept or read as a command.
+* One turn answers a bounded number of requests, joined into one Send, so that a driver
+  that gives others their turn between two actions is fair.
+"""
+
+from collections.abc import Iterator, MutableMapping, Sequence
+from typing import Any, Final
+
+from .actions import NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
+from .arguments import InvalidArgument
+from .replies import INTERNAL_ERROR, INVALID_ARGUMENT, LINE_TOO_LONG, UNKNOWN_COMMAND
+from .service import INVALID, TOO_LONG, UNKNOWN, Service
+
+#: Immediate replies are joined until they are this long, in bytes: what one write to a
+#: socket usually takes.
+SEND_SIZE: Final = 65536
+
+#: A constant reply over this length, in bytes, is answered like any other, one by one.
+LONGEST_CONSTANT: Final = 256
+
+
+class ProtocolError(RuntimeError):
+    """The driver broke the rules of the core: a bug in the driver, not in the peer."""
+
+
+class Config:
+    """What all connections of a server have in common.
+
+    :param service: the commands.
+    :param limit_line: longest line in bytes, its end not counted; 1 or more.
+    :param limit_pipeline: requests answered before others have their turn; 1 or more.
+    """
+
+    __slots__ = ("commands", "constants", "labels", "limit_line", "limit_pipeline", "reads")
+
+    def __init__(
+        self, service: Service, *, limit_line: int = 1024, limit_pipeline: int = 256
+    ) -> None:
+        if limit_line < 1 or limit_pipeline < 1:
+            raise ValueError("limits are 1 or more")
+        self.limit_line = limit_line
+        self.limit_pipeline = limit_pipeline
+        self.commands = dict(service.commands)
+        #: Lines that have a constant reply, and the label each is counted under.
+        self.constants: dict[bytes, bytes] = {}
+        self.labels: dict[bytes, str] = {}
+        #: Whole reads of one such line.
+        self.reads: dict[bytes, tuple[str, Send]] = {}
+        for verb, reply in service.constants.items():
+            if len(verb) <= limit_line and len(reply) <= LONGEST_CONSTANT:
+                label = self.commands[verb].label
+                for line in (verb, verb + b"\r"):
+                    self.constants[line], self.labels[line] = reply, label
+                    self.reads[line + b"\n"] = label, Send(reply)
+
+
+class Connection:
+    """One client's requests, in order, and what is to be done for them.
+
+    :param config: shared by all connections of a server.
+    :param counts: where requests are counted, by label; it may be shared as well.
+    """
+
+    __slots__ = (
+        "_at",
+        "_computing",
+        "_config",
+        "_counts",
+        "_deaf",
+        "_end",
+        "_first",
+        "_lines",
+        "_ready",
+        "_result",
+        "_run",
+        "_running",
+        "_tail",
+        "unfinished",
+    )
+
+    def __init__(self, config: Config, counts: MutableMapping[str, int]) -> None:
+        self._config = config
+        self._counts = counts
+        self._tail: bytes | bytearray = b""  # an unfinished line
+        self._lines: Sequence[bytes] = ()  # finished lines, of which _at are answered
+        self._at = 0
+        self._run = 0  # how often the first of them is repeated, if it has a constant reply
+        self._ready: Send | None = None  # the next action, if it is known already
+        self._running: Iterator[Action] | None = None  # the command that takes time
+        self._first: Action | None = None  # its first action
+        self._computing = False  # the result of a Compute is due
+        self._result: Any = None
+        self._end: Close | None = None  # what comes once every line is answered
+        self._deaf = False  # nothing more is read from this client
+        #: Whether a line has begun and its end is still to come.
+        self.unfinished = False
+
+    def receive_data(self, data: bytes) -> None:
+        """Take in what was read; any chunking gives the same actions.
+
+        :raises ProtocolError: after `receive_eof`.
+        """
+        if self._end is _EOF:
+            raise ProtocolError("data after the end of input")
+        if self._deaf:
+            return
+        hit = self._config.reads.get(data)
+        if hit is None or self._tail or self._lines or self._ready or self._running:
+            self._split(data)
+        else:  # one whole request with a constant reply, and nothing before it
+            label, self._ready = hit
+            self._counts[label] += 1
+
+    def receive_eof(self) -> None:
+        """Take in the end of input: what was asked is answered, then comes Close.
+
+        An unfinished line gets no reply.
+        """
+        self._tail, self.unfinished = b"", False
+        self._deaf = True
+        if self._end is None:
+            self._end = _EOF
+
+    def next_action(self) -> Action | NeedData:
+        """What the driver is to do now; ask again when it is done.
+
+        After Close, every further answer is Close.
+
+        :raises ProtocolError: while the result of a Compute is due.
+        """
+        while True:
+            if self._ready is not None:
+                action, self._ready = self._ready, None
+                return action
+            if self._running is not None:
+                step = self._advance()
+                if step is not None:
+                    return step
+            elif self._lines:
+                self._answer()
+            else:
+                return NEED_DATA if self._end is None else self._end
+
+    def compute(self, action: Compute) -> None:
+        """Do the work of ``action`` here and now, and take its result in, or its failure."""
+        try:
+            result = action.run()
+        except Exception as error:
+            self.receive_failure(error)
+        else:
+            self.receive_result(result)
+
+    def receive_result(self, result: Any) -> None:
+        """Take in the result of the last Compute.
+
+        :raises ProtocolError: if none is due.
+        """
+        if not self._computing:
+            raise ProtocolError("no result is due")
+        self._computing = False
+        self._result = result
+
+    def receive_failure(self, error: Exception) -> None:
+        """Take in that the last Compute failed: the client is told, and Close follows.
+
+        :raises ProtocolError: if no result is due.
+        """
+        if not self._computing:
+            raise ProtocolError("no result is due")
+        self._computing = False
+        self._ready = Send(self._fail(error))
+
+    def _split(self, data: bytes) -> None:
+        """Part what came in into finished lines and the unfinished one after them."""
+        if b"\n" in data:
+            if self._tail:
+                data = bytes(self._tail) + data
+            if not self._lines:
+                data = self._cut_run(data)
+            lines = data.split(b"\n")
+            last = lines.pop()
+            self._tail = bytearray(last) if last else b""
+            self._lines = [*self._lines[self._at :], *lines]
+            self._at = 0
+        else:
+            self._tail = self._tail or bytearray()
+            self._tail += data
+        if self._is_too_long(self._tail):
+            # Answered in its turn, like any other line; nothing after it is kept.
+            self._lines = [*self._lines, bytes(self._tail)]
+            self._tail = b""
+            self._deaf = True
+        self.unfinished = bool(self._tail)
+
+    def _cut_run(self, data: bytes) -> bytes:
+        """Take a line with a constant reply that is repeated off the front; return the rest.
+
+        Who pipelines deeply mostly repeats one request, and comparing is many times as
+        fast as splitting.
+        """
+        first = data[: data.index(b"\n") + 1]
+        times = len(data) // len(first)
+        if times > 1 and first in self._config.reads and data.startswith(first * times):
+            self._run = times
+            self._lines = [first[:-1]]
+            return data[len(first) * times :]
+        return data
+
+    def _is_too_long(self, line: bytes | bytearray) -> bool:
+        limit = self._config.limit_line
+        return len(line) > limit and len(line) - line.endswith(b"\r") > limit
+
+    def _answer(self) -> None:
+        """Answer lines until a turn is over, a command takes time or the lines end."""
+        reply = self._answer_run() if self._run else self._answer_lines()
+        if self._at >= len(self._lines):
+            self._lines, self._at = (), 0
+        if reply:
+            self._ready = Send(reply)
+
+    def _answer_run(self) -> bytes:
+        """Answer the first line as often as it is repeated."""
+        line = self._lines[self._at]
+        times = min(self._run, self._config.limit_pipeline)
+        self._run -= times
+        if not self._run:
+            self._at += 1
+        self._counts[self._config.labels[line]] += times
+        return self._config.constants[line] * times
+
+    def _answer_lines(self) -> bytes:
+        """Answer lines one by one and join the replies."""
+        constants, labels, counts = self._config.constants, self._config.labels, self._counts
+        replies: list[bytes] = []
+        room = SEND_SIZE
+        for line in self._lines[self._at : self._at + self._config.limit_pipeline]:
+            self._at += 1
+            reply = constants.get(line)
+            if reply is None:
+                reply = self._execute(line)
+            else:
+                counts[labels[line]] += 1
+            replies.append(reply)
+            room -= len(reply)
+            if room <= 0 or self._running is not None or not self._lines:
+                break
+        return b"".join(replies)
+
+    def _execute(self, line: bytes) -> bytes:
+        """Begin one request; return its reply, or what there is to say at once."""
+        if self._is_too_long(line):
+            self._counts[TOO_LONG] += 1
+            self._hang_up(Close())
+            return LINE_TOO_LONG
+        verb, space, argument = line.removesuffix(b"\r").partition(b" ")
+        command = self._config.commands.get(verb)
+        if command is None:
+            self._counts[UNKNOWN] += 1
+            return UNKNOWN_COMMAND
+        try:
+            reply = self._begin(command(argument if space else None))
+        except InvalidArgument:
+            self._counts[INVALID] += 1
+            return INVALID_ARGUMENT
+        except Exception as error:
+            reply = self._fail(error)
+        self._counts[command.label] += 1
+        return reply
+
+    def _begin(self, reply: Any) -> bytes:
+        """Take what a command returned: its whole reply, or a generator, up to its first action."""
+        if isinstance(reply, bytes):
+            return reply
+        if not isinstance(reply, Iterator):
+            raise TypeError(f"a command returns bytes or yields actions, not {reply!r}")
+        self._first = _checked(next(reply, None))
+        if self._first is not None:
+            self._running = reply
+        return b""
+
+    def _advance(self) -> Action | None:
+        """The next action of the running command, ``None`` when it is through."""
+        if self._computing:
+            raise ProtocolError("the result of the last Compute is due")
+        action, self._first = self._first, None
+        if action is None:
+            action = self._resume()
+        if isinstance(action, Close):
+            self._hang_up(action)
+            return None
+        self._computing = isinstance(action, Compute)
+        return action
+
+    def _resume(self) -> Action | None:
+        running, result, self._result = self._running, self._result, None
+        assert running is not None
+        try:
+            if result is None:
+                return _checked(next(running))
+            return _checked(running.send(result))  # type: ignore[attr-defined]
+        except StopIteration:
+            self._running = None
+        except InvalidArgument:
+            self._running = None
+            self._ready = Send(INVALID_ARGUMENT)
+        except Exception as error:
+            self._ready = Send(self._fail(error))
+        return None
+
+    def _fail(self, error: Exception) -> bytes:
+        self._hang_up(Close(error))
+        return INTERNAL_ERROR
+
+    def _hang_up(self, close: Close) -> None:
+        """Drop whatever else was asked: only ``close`` comes after what is being said."""
+        self._running = self._first = None
+        self._lines, self._at, self._run = (), 0, 0
+        self._tail, self.unfinished = b"", False
+        self._deaf = True
+        self._end = close
+
+
+#: The Close that follows an end of input.
+_EOF: Final = Close()
+
+
+def _checked(action: Any) -> Action | None:
+    if action is None or isinstance(action, (Send, Sleep, Compute, Close)):
+        return action
+    raise TypeError(f"a command yields Send, Sleep, Compute or Close, not {action!r}")

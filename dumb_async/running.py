@@ -1,0 +1,85 @@
+"""Run a service as a program: an event loop, signals, metrics, from start to stop."""
+
+import functools
+import logging
+import platform
+import signal
+from contextlib import ExitStack
+from typing import Any
+
+from .exporter import Exporter
+from .listening import show_address
+from .logs import announce
+from .metrics import registry_for
+from .protocol import Service
+from .runtimes import Runtime, load
+from .serving import Address, Server
+
+logger = logging.getLogger(__name__)
+
+
+def run(
+    service: Service | None = None,
+    *,
+    loop: str = "auto",
+    metrics_host: str = "127.0.0.1",
+    metrics_port: int | None = None,
+    **options: Any,
+) -> None:
+    """Serve ``service`` until SIGTERM or SIGINT; to be called from the main thread.
+
+    The first signal stops gracefully, the second at once.
+
+    :param loop: one of `dumb_async.runtimes.NAMES`, or ``auto``.
+    :param metrics_port: where to serve metrics; 0 picks a free port, ``None``: nowhere.
+    :param options: the fields of `Settings`.
+    :raises OSError: if an address cannot be listened on.
+    :raises ValueError: if a setting is out of its range, or there is no such loop.
+    """
+    runtime = load(loop)
+    server = Server(service, **options)
+    server.listen()
+    with ExitStack() as stack:
+        exporter = None
+        if metrics_port is not None:
+            registry = registry_for(server.stats)
+            exporter = stack.enter_context(Exporter(registry, metrics_host, metrics_port))
+        runtime.run(functools.partial(_main, server, runtime, exporter))
+
+
+async def _main(server: Server, runtime: Runtime, exporter: Exporter | None) -> None:
+    with runtime.signals(signal.SIGTERM, signal.SIGINT) as signals:
+        async with runtime.task_group() as group:
+            group.start_soon(_stop_on, signals, server)
+            started = _Announcement(runtime, exporter)
+            await server.serve(runtime=runtime, task_status=started)
+            group.cancel()
+
+
+async def _stop_on(signals: Any, server: Server) -> None:
+    async for number in signals:
+        name = signal.Signals(number).name
+        logger.info("%s: stopping, %d clients connected", name, server.stats.active)
+        server.stop()
+
+
+class _Announcement:
+    """Says what serves where, once it can be connected to."""
+
+    def __init__(self, runtime: Runtime, exporter: Exporter | None) -> None:
+        self._loop = runtime.name
+        self._metrics = None
+        if exporter is not None:
+            self._metrics = f"http://{show_address(exporter.address)}/metrics"
+
+    def started(self, value: list[Address], /) -> None:
+        where = " and ".join(map(show_address, value))
+        python = f"{platform.python_implementation()} {platform.python_version()}"
+        metrics = f", metrics on {self._metrics}" if self._metrics else ""
+        announce(
+            logger,
+            f"dumb_async serves on {where} ({self._loop}, {python}){metrics}",
+            addresses=[show_address(address) for address in value],
+            loop=self._loop,
+            metrics=self._metrics,
+        )

@@ -1,0 +1,211 @@
+"""The server: the tree of tasks, from the first connection to the last.
+
+    serve
+    ├── dispatcher, deadlines, lag      end last
+    └── connections                     one task per client that waits for something
+        └── accept loop, per listener   ends first
+
+To stop, the tree is taken down from its leaves: no more connections are accepted, every
+client's input is ended as if the client had done it, what was asked is answered until
+the deadline, and what is left is cancelled.
+"""
+
+import socket
+from contextlib import ExitStack
+from typing import Any, Final, Protocol
+
+from .acceptor import Acceptor
+from .access_log import LoggedSession
+from .commands import dumb_service
+from .deadlines import Deadlines
+from .dispatcher import Dispatcher
+from .handler import Handler
+from .lag import measure_lag
+from .listening import open_listeners
+from .protocol import Action, Service
+from .runtimes import Event, Runtime, TaskGroup, current
+from .session import Session, Shared
+from .settings import Settings, connections_allowed
+from .stats import Stats
+
+#: Refused clients that are given time to read why. Beyond it they are closed at once,
+#: so that a flood of them costs no descriptors.
+REFUSALS_AT_A_TIME: Final = 32
+
+Address = tuple[str, int]
+
+
+class TaskStatus(Protocol):
+    """What `trio.Nursery.start` and `anyio.abc.TaskGroup.start` pass to a task."""
+
+    def started(self, value: list[Address], /) -> object:
+        """The task is ready; ``value`` is handed to who started it."""
+
+
+class _Ignored:
+    def started(self, value: list[Address], /) -> None:
+        """Nobody wants to know."""
+
+
+TASK_STATUS_IGNORED: Final = _Ignored()
+
+
+class Server:
+    """A service, ready to be served once.
+
+    :param service: the commands; `dumb_service` by default.
+    :param options: the fields of `Settings`.
+    :raises ValueError: if a setting is out of its range.
+    :raises TypeError: if there is no such setting.
+    """
+
+    def __init__(self, service: Service | None = None, **options: Any) -> None:
+        self.service = service or dumb_service()
+        self.settings = Settings(**options)
+        self.stats = Stats(self.service.labels)
+        self._stopping: Event | None = None
+        self._over: Event | None = None
+        self._stops = 0
+        self._listeners: list[socket.socket] = []
+
+    def listen(self) -> list[Address]:
+        """Open the listening sockets, if they are not open; return their addresses.
+
+        Called by `serve`; to call it before shows early that an address cannot be had.
+
+        :raises OSError: if an address cannot be listened on.
+        """
+        if not self._listeners:
+            settings = self.settings
+            self._listeners = open_listeners(settings.host, settings.port, settings.backlog)
+        return [listener.getsockname()[:2] for listener in self._listeners]
+
+    async def serve(
+        self,
+        *,
+        runtime: Runtime | None = None,
+        task_status: TaskStatus = TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve until told to `stop`; returns once every connection is closed.
+
+        Cancelled, it closes everything at once, and nothing is left open.
+
+        :param runtime: by default the one for the event loop at hand.
+        :param task_status: told the bound addresses, a list of (host, port), as soon as
+            clients can connect.
+        :raises OSError: if an address cannot be listened on.
+        """
+        runtime = runtime or current()
+        self._stopping, self._over = runtime.event(), runtime.event()
+        with ExitStack() as closing:
+            addresses = self.listen()
+            closing.callback(self._close_listeners)
+            async with runtime.task_group() as background:
+                async with runtime.task_group() as connections:
+                    serving = _Serving(self, runtime, connections)
+                    closing.callback(serving.dispatcher.close)
+                    serving.start_background(background)
+                    task_status.started(addresses)
+                    await self._accept(serving, connections_allowed(self.settings))
+                    await self._drain(serving)
+                    connections.cancel()
+                background.cancel()
+
+    def stop(self) -> None:
+        """Stop: the first time gracefully, the second time at once.
+
+        To be called on the event loop that serves, not from another thread.
+        """
+        self._stops += 1
+        if self._stopping is not None:
+            self._stopping.set()
+        if self._over is not None and self._stops > 1:
+            self._over.set()
+
+    async def _accept(self, serving: "_Serving", allowed: int) -> None:
+        assert self._stopping is not None
+        acceptor = serving.acceptor(allowed)
+        async with serving.runtime.task_group() as accepting:
+            for listener in self._listeners:
+                accepting.start_soon(acceptor.run, serving.runtime, listener)
+            if not self._stops:
+                await self._stopping.wait()
+            accepting.cancel()
+        for listener in self._listeners:
+            acceptor.accept_burst(listener)  # who had connected before is served too
+        self._close_listeners()
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+
+    async def _drain(self, serving: "_Serving") -> None:
+        assert self._over is not None
+        serving.dispatcher.drain(when_empty=self._over.set)
+        with serving.runtime.cancel_scope(self.settings.timeout_graceful):
+            await self._over.wait()
+
+
+class _Serving:
+    """The parts of a running server, put together."""
+
+    def __init__(self, server: Server, runtime: Runtime, connections: TaskGroup) -> None:
+        self.runtime = runtime
+        self._stats = server.stats
+        self._connections = connections
+        self._deadlines = Deadlines()
+        self._shared = Shared(server.service, server.settings, server.stats, self._deadlines)
+        self._session = LoggedSession if server.settings.access_log else Session
+        self.dispatcher = Dispatcher(server.stats, self._start)
+        self._handler = Handler(runtime, self.dispatcher, server.settings, server.stats)
+        self._refusals = 0
+
+    def start_background(self, group: TaskGroup) -> None:
+        group.start_soon(self.dispatcher.run, self.runtime)
+        group.start_soon(self._deadlines.run, self.runtime)
+        group.start_soon(measure_lag, self.runtime, self._stats)
+
+    def acceptor(self, limit: int) -> Acceptor:
+        return Acceptor(limit, self._stats, self.dispatcher.__len__, self._admit, self._refuse)
+
+    def _start(self, session: Session, action: Action) -> None:
+        self._connections.start_soon(self._handler.handle, session, action)
+
+    def _admit(self, sock: socket.socket) -> None:
+        self.dispatcher.add(self._session(sock, self._shared))
+
+    def _refuse(self, sock: socket.socket) -> None:
+        if self._refusals >= REFUSALS_AT_A_TIME:
+            sock.close()
+        else:
+            self._refusals += 1
+            self._connections.start_soon(self._refuse_slowly, sock)
+
+    async def _refuse_slowly(self, sock: socket.socket) -> None:
+        try:
+            await self._handler.refuse(sock)
+        finally:
+            self._refusals -= 1
+
+
+async def serve(
+    service: Service | None = None,
+    *,
+    task_status: TaskStatus = TASK_STATUS_IGNORED,
+    **options: Any,
+) -> None:
+    """Serve ``service`` inside a task group or nursery of your own, until cancelled.
+
+    Runs on asyncio, uvloop and trio, with or without anyio:
+
+        async with trio.open_nursery() as nursery:
+            addresses = await nursery.start(serve, service)
+
+    For a graceful stop make a `Server` and call its `stop`.
+
+    :param options: the fields of `Settings`.
+    :param task_status: told the bound addresses, a list of (host, port), as soon as
+        clients can connect.
+    :raises OSError: if an address cannot be listened on.
+    """
+    await Server(service, **options).serve(task_status=task_status)

@@ -1,0 +1,171 @@
+"""One client: its socket, the core that understands it, and what can be done at once.
+
+Nothing here waits. What has to is handed to `handler`.
+"""
+
+import contextlib
+import fcntl
+import socket
+import struct
+import termios
+from time import monotonic
+from typing import Final
+
+from .deadlines import Deadlines
+from .protocol import NEED_DATA, Action, Close, Config, Connection, NeedData, Send, Service
+from .runtimes import CancelScope
+from .settings import Settings
+from .stats import Stats
+
+#: Bytes read at a time. More would only let one client keep others waiting for longer,
+#: and an allocation of 128 KiB or more is a system call of its own.
+READ_SIZE: Final = 16_384
+
+
+class Shared:
+    """What all sessions of a server have in common."""
+
+    __slots__ = ("config", "deadlines", "settings", "stats")
+
+    def __init__(
+        self, service: Service, settings: Settings, stats: Stats, deadlines: Deadlines
+    ) -> None:
+        self.config = Config(
+            service, limit_line=settings.limit_line, limit_pipeline=settings.limit_pipeline
+        )
+        self.settings = settings
+        self.stats = stats
+        self.deadlines = deadlines
+
+
+class Session:
+    """A connected socket and its protocol core."""
+
+    __slots__ = (
+        "_began",
+        "_shared",
+        "_stats",
+        "_touched",
+        "busy",
+        "connection",
+        "ended",
+        "scope",
+        "sock",
+        "tick",
+        "watched",
+    )
+
+    def __init__(
+        self, sock: socket.socket, shared: Shared, counts: dict[str, int] | None = None
+    ) -> None:
+        self.sock = sock
+        self.connection = Connection(shared.config, counts or shared.stats.requests)
+        self.busy = False  # a task performs its actions, nobody else may
+        self.scope: CancelScope | None = None  # that task's
+        self.ended = False  # the client has ended its side
+        self.watched = False  # the dispatcher's epoll has it
+        self.tick: int | None = None
+        self._shared = shared
+        self._stats = shared.stats
+        self._touched = monotonic()  # when something was last heard or said
+        self._began = 0.0  # when the unfinished line began; 0: there is none
+        if shared.settings.timeout_idle:
+            shared.deadlines.watch(self, self._touched + shared.settings.timeout_idle)
+
+    def receive(self, now: float) -> Action | NeedData:
+        """Read once, answer what can be answered at once, return what has to wait.
+
+        :param now: the time on the monotonic clock, read once for many clients.
+        :raises OSError: if the connection is lost.
+        """
+        try:
+            data = self.sock.recv(READ_SIZE)
+        except BlockingIOError:
+            return NEED_DATA
+        self._touched = now
+        connection = self.connection
+        if data:
+            self._stats.bytes_received += len(data)
+            connection.receive_data(data)
+        else:
+            self.ended = True
+            connection.receive_eof()
+        action = connection.next_action()
+        if type(action) is Send:
+            sent = self.send(action.data)
+            if sent < len(action.data):
+                return Send(action.data[sent:])
+            action = connection.next_action()
+        if connection.unfinished:
+            # Its time runs from its first byte, and does not start again at later ones.
+            if not self._began or b"\n" in data:
+                self._wait_for_line()
+        elif self._began:
+            self._began = 0.0
+        return action
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Write what the socket takes, perhaps nothing; return how much it was.
+
+        :raises OSError: if the connection is lost.
+        """
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            return 0
+        self._stats.bytes_sent += sent
+        return sent
+
+    def resume(self) -> None:
+        """Note that the client is listened to again."""
+        self.busy = False
+        self.scope = None
+        self._touched = monotonic()
+        self._began = 0.0
+        if self.connection.unfinished:
+            self._wait_for_line()
+
+    def close(self) -> None:
+        """Close the socket; whoever watches it must have forgotten it before."""
+        self.sock.close()
+
+    def half_close(self) -> None:
+        """End the client's side for it: what it has asked is answered, then it is closed.
+
+        What had arrived before is still read, and then an end of input (Linux).
+        """
+        with contextlib.suppress(OSError):  # the client was faster
+            self.sock.shutdown(socket.SHUT_RD)
+
+    def unsent(self) -> int:
+        """Bytes that the client's side has not yet taken in (SIOCOUTQ, tcp(7))."""
+        answer = fcntl.ioctl(self.sock, termios.TIOCOUTQ, b"\0\0\0\0")
+        return int(struct.unpack("i", answer)[0])
+
+    def due(self, now: float) -> float | None:
+        """When the client has been silent for too long: idle, or in the middle of a line."""
+        settings = self._shared.settings
+        if self.sock.fileno() < 0 or self.ended:
+            return None
+        if self.busy:
+            return now + (settings.timeout_idle or settings.timeout_line)
+        if self.connection.unfinished and settings.timeout_line:
+            return self._began + settings.timeout_line
+        return self._touched + settings.timeout_idle if settings.timeout_idle else None
+
+    def expire(self) -> None:
+        """End it as its client would: by an end of input."""
+        self._stats.timeouts["line" if self.connection.unfinished else "idle"] += 1
+        self.half_close()
+
+    def _wait_for_line(self) -> None:
+        """Start the time that the unfinished line has."""
+        timeout = self._shared.settings.timeout_line
+        if timeout:
+            self._began = self._touched
+            self._shared.deadlines.watch(self, self._began + timeout)
+
+
+def is_over(session: Session, action: Action | NeedData) -> bool:
+    """Whether nothing is left to do but to close: the client has ended its side."""
+    return type(action) is Close and session.ended

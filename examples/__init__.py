@@ -1,0 +1,1 @@
+"""Services written with the public API alone."""

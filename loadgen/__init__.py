@@ -1,0 +1,1 @@
+"""The load generator, on the client's side of the protocol core."""
