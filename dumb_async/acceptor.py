@@ -25,23 +25,20 @@ BURST: Final = 64
 class Acceptor:
     """Takes new connections in, or refuses them when the server is full.
 
-    :param limit: connections served at a time.
-    :param active: tells how many there are.
+    :param has_room: tells whether one more can be served.
     :param admit: takes in a connected socket.
     :param refuse: takes in one that has been told SERVER_BUSY, to close it.
     """
 
     def __init__(
         self,
-        limit: int,
         stats: Stats,
-        active: Callable[[], int],
+        has_room: Callable[[], bool],
         admit: Callable[[socket.socket], None],
         refuse: Callable[[socket.socket], None],
     ) -> None:
-        self._limit = limit
         self._stats = stats
-        self._active = active
+        self._has_room = has_room
         self._admit = admit
         self._refuse = refuse
 
@@ -69,7 +66,7 @@ class Acceptor:
 
     def _take(self, sock: socket.socket) -> None:
         sock.setblocking(False)
-        if self._active() < self._limit:
+        if self._has_room():
             self._stats.connections += 1
             self._admit(sock)
             return

@@ -1,5 +1,6 @@
 """The command line, made from the table of settings; every flag is also DUMB_<FLAG>."""
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import Field, fields
@@ -18,6 +19,19 @@ from .version import __version__
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class _Amount(click.FloatRange):
+    """A finite number: a range alone lets NaN through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 _TYPES = {"port": click.IntRange(0, 65535), "host": click.STRING}
 _LEVELS = ["debug", "info", "warning", "error", "critical"]
 
@@ -26,7 +40,7 @@ def _type_of(setting: Field[Any]) -> Any:
     """The click type for a setting: its range, from the table."""
     if setting.name in _TYPES:
         return _TYPES[setting.name]
-    range_type = click.FloatRange if isinstance(setting.default, float) else click.IntRange
+    range_type = _Amount if isinstance(setting.default, float) else click.IntRange
     return range_type(min=setting.metadata["least"])
 
 
@@ -68,7 +82,7 @@ def settings_options(command: F) -> F:
 )
 @click.option(
     "--limit-wait",
-    type=click.FloatRange(min=0),
+    type=_Amount(min=0),
     default=86_400.0,
     help="Longest WAIT, in seconds.",
 )
@@ -123,8 +137,6 @@ def main(
     port = None if no_metrics else metrics_port
     try:
         run(commands, loop=loop, metrics_port=port, **options)
-    except ValueError as error:  # finite, for one, is more than click's ranges can say
-        raise click.UsageError(str(error)) from error
     except ImportError as error:
         _fail(f"--loop {loop} cannot be used: {error}")
     except OSError as error:

@@ -32,6 +32,7 @@ class _Handler(MetricsHandler):
 class _HTTPServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], handler: Any, family: int) -> None:
         self.address_family = family
@@ -48,7 +49,7 @@ class _HTTPServer(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         if len(self._scrapers) >= SCRAPERS:
             with suppress(OSError):
-                self._scrapers[0].shutdown(socket.SHUT_RDWR)  # its thread does the rest
+                self._scrapers.popleft().shutdown(socket.SHUT_RDWR)  # its thread does the rest
         self._scrapers.append(request)
         super().process_request(request, client_address)
 

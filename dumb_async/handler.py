@@ -52,6 +52,8 @@ class Handler:
                     goes_on = await self._perform(session, action)
         except OSError:
             self._stats.resets += 1
+        except Exception:
+            logger.exception("a bug in the server: connection dropped")
         finally:
             if goes_on and session.watched:
                 self._dispatcher.resume(session)

@@ -24,10 +24,10 @@ def load_service(name: str) -> Service:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise ServiceNotFound(f"cannot import {module_name}: {error}") from error
+        raise ServiceNotFound(f"{name}: {error}") from error
     except Exception as error:
-        raise ServiceNotFound(f"{module_name} failed: {type(error).__name__}: {error}") from error
+        raise ServiceNotFound(f"{name}: {type(error).__name__}: {error}") from error
     service = getattr(module, attribute, None)
     if not isinstance(service, Service):
-        raise ServiceNotFound(f"{module_name} has no Service called {attribute!r}")
+        raise ServiceNotFound(f"{name}: there is no Service of that name in the module")
     return service

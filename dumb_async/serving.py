@@ -106,7 +106,7 @@ class Server:
                     closing.callback(serving.dispatcher.close)
                     serving.start_background(background)
                     task_status.started(addresses)
-                    await self._accept(serving, connections_allowed(self.settings))
+                    await self._accept(serving)
                     await self._drain(serving)
                     connections.cancel()
                 background.cancel()
@@ -122,9 +122,9 @@ class Server:
         if self._over is not None and self._stops > 1:
             self._over.set()
 
-    async def _accept(self, serving: "_Serving", allowed: int) -> None:
+    async def _accept(self, serving: "_Serving") -> None:
         assert self._stopping is not None
-        acceptor = serving.acceptor(allowed)
+        acceptor = serving.acceptor()
         async with serving.runtime.task_group() as accepting:
             for listener in self._listeners:
                 accepting.start_soon(acceptor.run, serving.runtime, listener)
@@ -158,6 +158,7 @@ class _Serving:
         self._session = LoggedSession if server.settings.access_log else Session
         self.dispatcher = Dispatcher(server.stats, self._start)
         self._handler = Handler(runtime, self.dispatcher, server.settings, server.stats)
+        self._allowed = connections_allowed(server.settings)
         self._refusals = 0
 
     def start_background(self, group: TaskGroup) -> None:
@@ -165,8 +166,13 @@ class _Serving:
         group.start_soon(self._deadlines.run, self.runtime)
         group.start_soon(measure_lag, self.runtime, self._stats)
 
-    def acceptor(self, limit: int) -> Acceptor:
-        return Acceptor(limit, self._stats, self.dispatcher.__len__, self._admit, self._refuse)
+    def acceptor(self) -> Acceptor:
+        return Acceptor(self._stats, self._has_room, self._admit, self._refuse)
+
+    def _has_room(self) -> bool:
+        if len(self.dispatcher) >= self._allowed:
+            self.dispatcher.dispatch()  # let those go who have left already
+        return len(self.dispatcher) < self._allowed
 
     def _start(self, session: Session, action: Action) -> None:
         self._connections.start_soon(self._handler.handle, session, action)

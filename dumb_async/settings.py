@@ -74,6 +74,7 @@ def raise_descriptor_limit() -> int:
 
 def connections_allowed(settings: Settings) -> int:
     """How many clients to serve at a time: as set, or as many as the descriptors allow."""
+    descriptors = raise_descriptor_limit()
     if settings.limit_connections is not None:
         return settings.limit_connections
-    return max(raise_descriptor_limit() - RESERVED_DESCRIPTORS, 1)
+    return max(descriptors - RESERVED_DESCRIPTORS, 1)
