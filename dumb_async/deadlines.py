@@ -8,11 +8,11 @@ then says when it is really due, and is put back (Varghese and Lauck's timing wh
 
 import heapq
 import math
-from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final, Protocol
 
-from .runtimes import Event, Runtime
+from .alarm import Alarm
+from .runtimes import Runtime
 
 #: Seconds a deadline may be late.
 TICK: Final = 0.05
@@ -36,7 +36,7 @@ class Deadlines:
     def __init__(self) -> None:
         self._buckets: dict[int, list[Timed]] = {}
         self._ticks: list[int] = []  # a heap of the buckets there are
-        self._earlier: Callable[[], object] = lambda: None
+        self._alarm = Alarm()
 
     def watch(self, what: Timed, due: float) -> None:
         """Look at ``what`` no later than ``due``, an instant on the monotonic clock."""
@@ -49,7 +49,7 @@ class Deadlines:
             bucket = self._buckets[tick] = []
             heapq.heappush(self._ticks, tick)
             if self._ticks[0] == tick:
-                self._earlier()
+                self._alarm.move()
         bucket.append(what)
 
     @property
@@ -78,14 +78,5 @@ class Deadlines:
     async def run(self, runtime: Runtime) -> None:
         """Look whenever it is time, until cancelled."""
         while True:
-            changed = runtime.event()
-            self._earlier = changed.set
-            await _wait(runtime, changed, self.next)
+            await self._alarm.wait(runtime, self.next)
             self.look(monotonic())
-
-
-async def _wait(runtime: Runtime, changed: Event, until: float | None) -> None:
-    timeout = None if until is None else max(until - monotonic(), 0)
-    with runtime.cancel_scope(timeout):
-        wait: Callable[[], Awaitable[object]] = changed.wait
-        await wait()

@@ -7,22 +7,20 @@ costs the same under trio as under uvloop. Measured against a registration or a 
 the runtime's own for each client: trio 2.2 times the requests, asyncio 1.1, uvloop 1.1,
 and half the memory (docs/benchmarks.md).
 
-A client that something has to wait for is handed to a task. Meanwhile it stays
-registered for nothing, which epoll takes as "errors only": a reset is seen at once.
+A client that something has to wait for is put to sleep or handed to a task. Meanwhile it
+stays registered for nothing, which epoll takes as "errors only": a reset is seen at once.
 """
 
-import logging
 import select
 from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-from .protocol import NEED_DATA, Action
+from .protocol import NEED_DATA, Action, NeedData, Sleep
 from .runtimes import Runtime
 from .session import Session, is_over
+from .sleepers import Sleepers
 from .stats import Stats
-
-logger = logging.getLogger(__name__)
 
 #: Clients served in one turn of the loop; at some 5 to 10 microseconds each.
 BATCH: Final = 128
@@ -39,6 +37,7 @@ class Dispatcher:
         self._sessions: dict[int, Session] = {}
         self._stats = stats
         self._start = start
+        self.sleepers = Sleepers(self._wake)
         self._when_empty: Callable[[], object] | None = None
 
     def __len__(self) -> int:
@@ -78,20 +77,41 @@ class Dispatcher:
             return
         try:
             action = session.receive(now)
-        except OSError:
-            self._stats.resets += 1
-            self.remove(session)
-        except Exception:
-            logger.exception("a bug in the server: connection dropped")
-            self.remove(session)
+        except Exception as error:
+            self._drop(session, error)
         else:
             if action is not NEED_DATA:
-                self._hand_over(session, action)
+                self.carry_on(session, action)
 
-    def resume(self, session: Session) -> None:
-        """Listen to a client again."""
-        session.resume()
-        self._epoll.modify(session.sock.fileno(), select.EPOLLIN)
+    def _wake(self, session: Session) -> None:
+        try:
+            action = session.answer()
+        except Exception as error:
+            self._drop(session, error)
+        else:
+            self.carry_on(session, action)
+
+    def _drop(self, session: Session, error: Exception) -> None:
+        self._stats.lost(error)
+        self.remove(session)
+
+    def carry_on(self, session: Session, action: Action | NeedData) -> None:
+        """Do what comes next for a client: listen, let it sleep, close, or start a task."""
+        if action is NEED_DATA:
+            if session.busy:
+                session.resume()
+                self._epoll.modify(session.sock.fileno(), select.EPOLLIN)
+            return
+        if is_over(session, action):
+            self.remove(session)
+            return
+        if not session.busy:
+            session.busy = True
+            self._epoll.modify(session.sock.fileno(), 0)
+        if type(action) is Sleep:
+            self.sleepers.add(session, action.seconds)
+        else:
+            self._start(session, action)
 
     def unwatch(self, session: Session) -> None:
         """Look at a client no more, not even for errors; it still counts as connected."""
@@ -105,6 +125,7 @@ class Dispatcher:
         if self._sessions.pop(fd, None) is None:
             return
         self.unwatch(session)
+        self.sleepers.discard(session)
         session.close()
         self._stats.active = len(self._sessions)
         if self._when_empty is not None and not self._sessions:
@@ -124,17 +145,11 @@ class Dispatcher:
             self.remove(session)
         self._epoll.close()
 
-    def _hand_over(self, session: Session, action: Action) -> None:
-        if is_over(session, action):
-            self.remove(session)
-            return
-        session.busy = True
-        self._epoll.modify(session.sock.fileno(), 0)
-        self._start(session, action)
-
     def _lose(self, session: Session) -> None:
         """A busy client's connection was reset: end what is done for it."""
         self._stats.resets += 1
         self.unwatch(session)
-        if session.scope is not None:
+        if session.nap is not None:
+            self.remove(session)
+        elif session.scope is not None:
             session.scope.cancel()

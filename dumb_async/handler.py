@@ -1,7 +1,7 @@
 """The handler: what has to wait for one client, written once for every runtime.
 
-A task exists only from the first action that waits to the next request; between
-requests a client is an entry in the dispatcher and nothing else.
+A task exists only while there is CPU work to do or a client that does not take its reply;
+one that sleeps or is silent is an entry in a table and nothing else.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import socket
 from typing import Final
 
 from .dispatcher import Dispatcher
-from .protocol import NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
+from .protocol import Action, Close, Compute, NeedData, Send
 from .runtimes import Runtime
 from .session import READ_SIZE, Session
 from .settings import Settings
@@ -41,44 +41,42 @@ class Handler:
         self._turn = runtime.lock()
 
     async def handle(self, session: Session, action: Action) -> None:
-        """Perform ``action`` and those after it, until the core needs data or closes.
+        """Perform ``action`` and those after it, until the core needs data, sleeps or closes.
 
         Cancelled, it closes the connection as it is.
         """
-        goes_on = False
+        after: Action | NeedData = Close()
         try:
             with self._runtime.cancel_scope() as session.scope:
                 if session.watched:  # else it was reset before this task began
-                    goes_on = await self._perform(session, action)
-        except OSError:
-            self._stats.resets += 1
-        except Exception:
-            logger.exception("a bug in the server: connection dropped")
+                    after = await self._perform(session, action)
+        except Exception as error:
+            self._stats.lost(error)
         finally:
-            if goes_on and session.watched:
-                self._dispatcher.resume(session)
+            session.scope = None
+            if session.watched and not isinstance(after, Close):
+                self._dispatcher.carry_on(session, after)
             else:
                 self._dispatcher.remove(session)
 
-    async def _perform(self, session: Session, action: Action | NeedData) -> bool:
-        """Follow the core until it needs data (true) or the connection is over (false)."""
+    async def _perform(self, session: Session, action: Action | NeedData) -> Action | NeedData:
+        """Follow the core until it needs data, sleeps or has closed; return which."""
         connection = session.connection
-        while action is not NEED_DATA:
+        while True:
             match action:
                 case Send(data):
                     if not await self._send(session, data):
-                        return False
-                case Sleep(seconds):
-                    await self._runtime.sleep(seconds)
+                        return Close()
                 case Compute():
                     async with self._turn:
                         connection.compute(action)
                         await self._runtime.checkpoint()
                 case Close(error):
                     await self._close(session, error)
-                    return False
+                    return action
+                case _:
+                    return action
             action = connection.next_action()
-        return True
 
     async def _send(self, session: Session, data: bytes) -> bool:
         """Write all of ``data``; false if the client takes nothing of it for too long."""

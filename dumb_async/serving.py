@@ -1,9 +1,9 @@
 """The server: the tree of tasks, from the first connection to the last.
 
     serve
-    ├── dispatcher, deadlines, lag      end last
-    └── connections                     one task per client that waits for something
-        └── accept loop, per listener   ends first
+    ├── dispatcher, sleepers, deadlines, lag    end last
+    └── connections                             one task per client that is worked for
+        └── accept loop, per listener           ends first
 
 To stop, the tree is taken down from its leaves: no more connections are accepted, every
 client's input is ended as if the client had done it, what was asked is answered until
@@ -163,6 +163,7 @@ class _Serving:
 
     def start_background(self, group: TaskGroup) -> None:
         group.start_soon(self.dispatcher.run, self.runtime)
+        group.start_soon(self.dispatcher.sleepers.run, self.runtime)
         group.start_soon(self._deadlines.run, self.runtime)
         group.start_soon(measure_lag, self.runtime, self._stats)
 

@@ -9,7 +9,7 @@ import socket
 import struct
 import termios
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from .deadlines import Deadlines
 from .protocol import NEED_DATA, Action, Close, Config, Connection, NeedData, Send, Service
@@ -20,6 +20,9 @@ from .stats import Stats
 #: Bytes read at a time. More would only let one client keep others waiting for longer,
 #: and an allocation of 128 KiB or more is a system call of its own.
 READ_SIZE: Final = 16_384
+
+#: When, a number that makes instants comparable, and who, unless it was broken off.
+Nap = list[Any]
 
 
 class Shared:
@@ -49,6 +52,7 @@ class Session:
         "busy",
         "connection",
         "ended",
+        "nap",
         "scope",
         "sock",
         "tick",
@@ -60,8 +64,9 @@ class Session:
     ) -> None:
         self.sock = sock
         self.connection = Connection(shared.config, counts or shared.stats.requests)
-        self.busy = False  # a task performs its actions, nobody else may
-        self.scope: CancelScope | None = None  # that task's
+        self.busy = False  # something is done for the client, who is not listened to
+        self.nap: Nap | None = None  # it sleeps, see `sleepers`
+        self.scope: CancelScope | None = None  # of the task that performs its actions
         self.ended = False  # the client has ended its side
         self.watched = False  # the dispatcher's epoll has it
         self.tick: int | None = None
@@ -90,18 +95,26 @@ class Session:
         else:
             self.ended = True
             connection.receive_eof()
-        action = connection.next_action()
-        if type(action) is Send:
-            sent = self.send(action.data)
-            if sent < len(action.data):
-                return Send(action.data[sent:])
-            action = connection.next_action()
+        action = self.answer()
         if connection.unfinished:
             # Its time runs from its first byte, and does not start again at later ones.
             if not self._began or b"\n" in data:
                 self._wait_for_line()
         elif self._began:
             self._began = 0.0
+        return action
+
+    def answer(self) -> Action | NeedData:
+        """Answer what can be answered at once, return what has to wait.
+
+        :raises OSError: if the connection is lost.
+        """
+        action = self.connection.next_action()
+        if type(action) is Send:
+            sent = self.send(action.data)
+            if sent < len(action.data):
+                return Send(action.data[sent:])
+            action = self.connection.next_action()
         return action
 
     def send(self, data: bytes | memoryview) -> int:

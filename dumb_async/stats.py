@@ -4,9 +4,12 @@ Counting is on the path of every request, so it is an addition and nothing more;
 labels and text are made in `metrics` when a scraper comes.
 """
 
+import logging
 from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final
+
+logger = logging.getLogger(__name__)
 
 #: Upper bounds of the lag histogram's buckets, in seconds; one more takes what is over.
 LAG_BOUNDS: Final = (
@@ -61,3 +64,10 @@ class Stats:
         """Count one measurement of how late the loop ran."""
         self.lag_counts[bisect_left(LAG_BOUNDS, seconds)] += 1
         self.lag_sum += seconds
+
+    def lost(self, error: Exception) -> None:
+        """Count a connection lost to ``error``; one that is not the network's is logged."""
+        if isinstance(error, OSError):
+            self.resets += 1
+        else:
+            logger.error("a bug in the server: connection dropped", exc_info=error)
