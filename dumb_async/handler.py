@@ -12,7 +12,7 @@ from typing import Final
 from .dispatcher import Dispatcher
 from .protocol import Action, Close, Compute, NeedData, Send
 from .runtimes import Runtime
-from .session import READ_SIZE, Session
+from .session import AT_ONCE, READ_SIZE, Session
 from .settings import Settings
 from .stats import Stats
 
@@ -21,9 +21,6 @@ logger = logging.getLogger(__name__)
 #: Seconds during which what a refused client still sends is read away. A socket closed
 #: with unread bytes is reset, and a reset can overtake the reply that said why.
 LINGER: Final = 2.0
-
-#: Bytes up to which a write is too short to count as a turn.
-SMALL: Final = 16_384
 
 
 class Handler:
@@ -91,7 +88,7 @@ class Handler:
 
     async def _send_some(self, session: Session, data: memoryview) -> int:
         """Write what the socket takes of ``data``, and let others have their turn."""
-        if len(data) <= SMALL:
+        if len(data) <= AT_ONCE:
             sent = session.send(data)
             await self._runtime.checkpoint()
         else:

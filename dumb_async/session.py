@@ -21,6 +21,10 @@ from .stats import Stats
 #: and an allocation of 128 KiB or more is a system call of its own.
 READ_SIZE: Final = 16_384
 
+#: Bytes written without asking whose turn it is; more are copied for so long that others
+#: would notice.
+AT_ONCE: Final = 16_384
+
 #: When, a number that makes instants comparable, and who, unless it was broken off.
 Nap = list[Any]
 
@@ -110,7 +114,7 @@ class Session:
         :raises OSError: if the connection is lost.
         """
         action = self.connection.next_action()
-        if type(action) is Send:
+        if type(action) is Send and len(action.data) <= AT_ONCE:
             sent = self.send(action.data)
             if sent < len(action.data):
                 return Send(action.data[sent:])
