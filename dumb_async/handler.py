@@ -10,6 +10,7 @@ import socket
 from typing import Final
 
 from .dispatcher import Dispatcher
+from .logs import log_failure
 from .protocol import Action, Close, Compute, NeedData, Send
 from .runtimes import Runtime
 from .session import AT_ONCE, READ_SIZE, Session
@@ -112,7 +113,7 @@ class Handler:
 
     async def _close(self, session: Session, error: Exception | None) -> None:
         if error is not None:
-            logger.error("a command failed: connection closed", exc_info=error)
+            log_failure(logger, "a command failed, its client was told and closed", error)
         if not session.ended:
             self._dispatcher.unwatch(session)
             await self._read_away(session.sock)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import traceback
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -31,6 +32,16 @@ def configure(level: str, log_format: LogFormat) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def log_failure(logger: logging.Logger, message: str, error: Exception) -> None:
+    """Log where ``error`` came from and its type, but not its text.
+
+    The text of an exception often quotes what a function was given, and what a client has
+    sent belongs in no log.
+    """
+    trace = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s: %s\n%s", message, type(error).__name__, trace.rstrip())
 
 
 def announce(logger: logging.Logger, message: str, **fields: Any) -> None:

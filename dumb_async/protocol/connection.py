@@ -91,6 +91,7 @@ class Connection:
         "_counts",
         "_deaf",
         "_end",
+        "_failure",
         "_first",
         "_lines",
         "_ready",
@@ -112,7 +113,8 @@ class Connection:
         self._running: Iterator[Action] | None = None  # the command that takes time
         self._first: Action | None = None  # its first action
         self._computing = False  # the result of a Compute is due
-        self._result: Any = None
+        self._result: Any = None  # it, or
+        self._failure: Exception | None = None  # why there is none
         self._end: Close | None = None  # what comes once every line is answered
         self._deaf = False  # nothing more is read from this client
         #: Whether a line has begun and its end is still to come.
@@ -184,14 +186,14 @@ class Connection:
         self._result = result
 
     def receive_failure(self, error: Exception) -> None:
-        """Take in that the last Compute failed: the client is told, and Close follows.
+        """Take in that the last Compute failed: it is raised in the command, where it yielded.
 
         :raises ProtocolError: if no result is due.
         """
         if not self._computing:
             raise ProtocolError("no result is due")
         self._computing = False
-        self._ready = Send(self._fail(error))
+        self._failure = error
 
     def _split(self, data: bytes) -> None:
         """Part what came in into finished lines and the unfinished one after them."""
@@ -296,9 +298,11 @@ class Connection:
             return reply
         if not isinstance(reply, Iterator):
             raise TypeError(f"a command returns bytes or yields actions, not {reply!r}")
-        self._first = _checked(next(reply, None))
-        if self._first is not None:
-            self._running = reply
+        try:
+            self._first = _checked(next(reply))
+        except StopIteration:
+            return b""
+        self._running = reply
         return b""
 
     def _advance(self) -> Action | None:
@@ -315,12 +319,14 @@ class Connection:
         return action
 
     def _resume(self) -> Action | None:
-        running, result, self._result = self._running, self._result, None
-        assert running is not None
+        running: Any = self._running
+        result, self._result = self._result, None
+        failure, self._failure = self._failure, None
         try:
-            if result is None:
-                return _checked(next(running))
-            return _checked(running.send(result))  # type: ignore[attr-defined]
+            if failure is not None:
+                return _checked(running.throw(failure))
+            # Any iterator will do for a command that asks for no result.
+            return _checked(next(running) if result is None else running.send(result))
         except StopIteration:
             self._running = None
         except InvalidArgument:
@@ -347,7 +353,7 @@ class Connection:
 _EOF: Final = Close()
 
 
-def _checked(action: Any) -> Action | None:
-    if action is None or isinstance(action, (Send, Sleep, Compute, Close)):
+def _checked(action: Any) -> Action:
+    if isinstance(action, (Send, Sleep, Compute, Close)):
         return action
     raise TypeError(f"a command yields Send, Sleep, Compute or Close, not {action!r}")
