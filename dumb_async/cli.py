@@ -11,7 +11,7 @@ import click
 from .commands import WaitUnit, dumb_service
 from .loading import ServiceNotFound, load_service
 from .logs import LogFormat, configure
-from .protocol import Service
+from .protocol import LONGEST_SLEEP, Service
 from .running import run
 from .runtimes import NAMES
 from .settings import Settings
@@ -82,7 +82,7 @@ def settings_options(command: F) -> F:
 )
 @click.option(
     "--limit-wait",
-    type=_Amount(min=0),
+    type=_Amount(min=0, max=LONGEST_SLEEP),
     default=86_400.0,
     help="Longest WAIT, in seconds.",
 )

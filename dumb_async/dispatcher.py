@@ -66,22 +66,18 @@ class Dispatcher:
             left -= len(events)
             now = monotonic()
             for fd, _ in events:
-                self._serve(fd, now)
-
-    def _serve(self, fd: int, now: float) -> None:
-        session = self._sessions.get(fd)
-        if session is None:
-            return
-        if session.busy:
-            self._lose(session)
-            return
-        try:
-            action = session.receive(now)
-        except Exception as error:
-            self._drop(session, error)
-        else:
-            if action is not NEED_DATA:
-                self.carry_on(session, action)
+                session = self._sessions.get(fd)
+                if session is None:  # closed since, by what was done for another
+                    continue
+                if session.busy:
+                    self._lose(session)
+                    continue
+                try:
+                    action = session.receive(now)
+                    if action is not NEED_DATA:
+                        self.carry_on(session, action)
+                except Exception as error:
+                    self._drop(session, error)
 
     def _wake(self, session: Session) -> None:
         try:

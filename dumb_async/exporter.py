@@ -75,7 +75,8 @@ class Exporter:
             self._server = _HTTPServer(
                 (str(address[0]), int(address[1])), _Handler.factory(registry), family
             )
-        self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._closing = False
+        self._thread = Thread(target=self._serve, name="metrics", daemon=True)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -88,6 +89,12 @@ class Exporter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._closing = True
+        self._server.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread
         self._thread.join()
+        self._server.server_close()
+
+    def _serve(self) -> None:
+        # Not serve_forever: that looks twice a second whether it is to end.
+        while not self._closing:
+            self._server.handle_request()

@@ -113,12 +113,14 @@ class Session:
 
         :raises OSError: if the connection is lost.
         """
-        action = self.connection.next_action()
+        connection = self.connection
+        action = connection.next_action()
         if type(action) is Send and len(action.data) <= AT_ONCE:
-            sent = self.send(action.data)
-            if sent < len(action.data):
-                return Send(action.data[sent:])
-            action = self.connection.next_action()
+            data = action.data
+            sent = self.send(data)
+            if sent < len(data):
+                return Send(data[sent:])
+            return NEED_DATA if connection.settled else connection.next_action()
         return action
 
     def send(self, data: bytes | memoryview) -> int:

@@ -4,7 +4,7 @@ Both sides of a connection, the service's table of commands, and nothing else. S
 `connection` for the loop that any driver follows.
 """
 
-from .actions import NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
+from .actions import LONGEST_SLEEP, NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
 from .arguments import InvalidArgument, decimal, integer
 from .client import ClientConnection, Closed, Event, Reply
 from .connection import Config, Connection, ProtocolError
@@ -23,6 +23,7 @@ __all__ = [
     "INTERNAL_ERROR",
     "INVALID_ARGUMENT",
     "LINE_TOO_LONG",
+    "LONGEST_SLEEP",
     "NEED_DATA",
     "REFUSALS",
     "SERVER_BUSY",

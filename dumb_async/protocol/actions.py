@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
+#: Seconds, some thirty years: every clock and timer can still add it up.
+LONGEST_SLEEP: Final = 10**9
+
 
 @dataclass(frozen=True, slots=True)
 class Send:
@@ -19,14 +22,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Let ``seconds`` (finite, 0 or more) pass before asking for the next action."""
+    """Let ``seconds``, from 0 to `LONGEST_SLEEP`, pass before asking for the next action."""
 
     seconds: float
 
     def __post_init__(self) -> None:
         # Written so that NaN, which compares false with everything, is refused too.
-        if not 0 <= self.seconds < float("inf"):
-            raise ValueError(f"Sleep takes a finite number of seconds, 0 or more: {self.seconds}")
+        if not 0 <= self.seconds <= LONGEST_SLEEP:
+            raise ValueError(f"Sleep takes 0 to {LONGEST_SLEEP} seconds, not {self.seconds!r}")
 
 
 class Compute:

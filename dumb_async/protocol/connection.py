@@ -99,6 +99,7 @@ class Connection:
         "_run",
         "_running",
         "_tail",
+        "settled",
         "unfinished",
     )
 
@@ -119,6 +120,9 @@ class Connection:
         self._deaf = False  # nothing more is read from this client
         #: Whether a line has begun and its end is still to come.
         self.unfinished = False
+        #: Whether `next_action` is known to say NEED_DATA once it has been asked again: to
+        #: look here first is cheaper than to ask.
+        self.settled = True
 
     def receive_data(self, data: bytes) -> None:
         """Take in what was read; any chunking gives the same actions.
@@ -131,6 +135,7 @@ class Connection:
             return
         hit = self._config.reads.get(data)
         if hit is None or self._tail or self._lines or self._ready or self._running:
+            self.settled = False
             self._split(data)
         else:  # one whole request with a constant reply, and nothing before it
             label, self._ready = hit
@@ -143,6 +148,7 @@ class Connection:
         """
         self._tail, self.unfinished = b"", False
         self._deaf = True
+        self.settled = False
         if self._end is None:
             self._end = _EOF
 
@@ -163,8 +169,11 @@ class Connection:
                     return step
             elif self._lines:
                 self._answer()
+            elif self._end is None:
+                self.settled = True
+                return NEED_DATA
             else:
-                return NEED_DATA if self._end is None else self._end
+                return self._end
 
     def compute(self, action: Compute) -> None:
         """Do the work of ``action`` here and now, and take its result in, or its failure."""
@@ -202,15 +211,15 @@ class Connection:
                 data = bytes(self._tail) + data
             if not self._lines:
                 data = self._cut_run(data)
-            lines = data.split(b"\n")
-            last = lines.pop()
+            *lines, last = data.split(b"\n")
+            if lines:
+                self._lines = [*self._lines[self._at :], *lines]
+                self._at = 0
             self._tail = bytearray(last) if last else b""
-            self._lines = [*self._lines[self._at :], *lines]
-            self._at = 0
         else:
             self._tail = self._tail or bytearray()
             self._tail += data
-        if self._is_too_long(self._tail):
+        if self._tail and self._is_too_long(self._tail):
             # Answered in its turn, like any other line; nothing after it is kept.
             self._lines = [*self._lines, bytes(self._tail)]
             self._tail = b""

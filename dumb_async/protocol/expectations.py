@@ -7,6 +7,7 @@ from .replies import REFUSALS
 
 #: Length of the longest line taken for a reply when its text is not known beforehand.
 LONGEST_LINE = 65536
+_FIRST_OF_REFUSALS = frozenset(refusal[:1] for refusal in REFUSALS)
 _LONGEST_REFUSAL = max(map(len, REFUSALS))
 
 
@@ -25,12 +26,18 @@ class Expected:
     """A reply: ``count`` times the byte ``filler``, then ``text``.
 
     :param text: the reply to the byte, its newline included; ``None``: any one line.
-    :param filler: one byte.
+    :param filler: one byte that no refusal begins with: else a refusal that comes in pieces
+        could not be told from it.
+    :raises ValueError: for another filler.
     """
 
     text: bytes | None
     filler: bytes = b"A"
     count: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.filler) != 1 or self.filler in _FIRST_OF_REFUSALS:
+            raise ValueError(f"the filler {self.filler!r} is not one byte, or begins a refusal")
 
     @classmethod
     def line(cls) -> "Expected":

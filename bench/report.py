@@ -1,0 +1,253 @@
+"""The figures as tables, each beside its target."""
+
+import math
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from bench.bystander import ONSET_S, SCENARIOS, Scene
+from bench.machine import median
+from bench.ratio import Sample, summary
+from bench.suite import IDLE_CONNECTIONS, WORKS, Pair, Plan, Results
+
+TITLES = {
+    "ping50": "PING, 50 connections",
+    "ping1000": "PING, 1000 connections",
+    "pipeline64": "PING, 64 deep",
+    "stream": "STREAM of 2 GB",
+}
+RATIO_TARGETS = {
+    "ping50": {"uvloop": 0.70, "asyncio": 0.60, "trio": 0.42},
+    "ping1000": {"uvloop": 0.70, "asyncio": 0.60, "trio": 0.42},
+    "pipeline64": {"uvloop": 0.40, "asyncio": 0.38, "trio": 0.25},
+    "stream": {"uvloop": 1.3, "asyncio": 1.3, "trio": 1.0},
+}
+IDLE_TARGETS = {"uvloop": 2048.0, "asyncio": 3072.0, "trio": 6144.0}
+READY_TARGET_S = 0.5
+P99_TARGET_MS = 5.0
+
+T = TypeVar("T")
+Row = Sequence[str]
+
+SPEED_HEAD = ("", "server", "ratio", "target", "", "lowest", "highest", "by CPU", "per second",
+              "CPU µs each", "floor's", "p99 ms")  # fmt: skip
+IDLE_HEAD = ("", "server", "bytes", "target", "")
+READY_HEAD = ("", "server", "s", "target", "", "longest")
+BYSTANDER_HEAD = ("beside", "server", "p99", "target", "", "best", "p50", "max", "with onset",
+                  "onset max", "late", "stolen", "others", "trouble made", "")  # fmt: skip
+
+NOTES = {
+    "speed": "by CPU: the ratio of CPU time spent per request (per MB of a STREAM), which a busy "
+    "machine disturbs less.",
+    "bystander": f"""\
+p99 and p50 are medians of the rounds, best is the lowest p99 of a round, max the worst of all.
+The first {ONSET_S} s of trouble are told apart: "with onset" is the p99 with them counted too,
+"onset max" the worst of them; no other column, and no verdict, has them.
+Noise of the machine: late is the longest the bystander overslept; of the server's CPU, stolen
+went to other tenants of the host, and others to other programs. Where these are not near zero,
+or "nothing else" is far above a millisecond, repeat the run.""",
+}
+
+
+def tables(results: Results) -> str:
+    """Lay out all that was measured; what was not has no table."""
+    parts = [
+        table("Speed, as a ratio to the floor in C", SPEED_HEAD, speed_rows(results)),
+        NOTES["speed"] if results.pairs else "",
+        table("Private memory of an idle connection", IDLE_HEAD, idle_rows(results)),
+        table("From start to the first PONG", READY_HEAD, ready_rows(results)),
+        table("A bystander's PING every 5 ms, in ms", BYSTANDER_HEAD, bystander_rows(results)),
+        NOTES["bystander"] if results.scenes else "",
+        "\n".join(f"NOT MEASURED: {failure}" for failure in results.failures),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def table(title: str, head: Row, rows: Iterable[Row]) -> str:
+    """Align the columns: the names to the left, the numbers to the right."""
+    body = list(rows)
+    if not body:
+        return ""
+    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
+    return "\n".join([title, *(line(row, widths) for row in (head, *body))])
+
+
+def line(row: Row, widths: Sequence[int]) -> str:
+    """Lay out one row; its first two columns are names."""
+    cells = [
+        cell.rjust(width) if column > 1 else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def speed_rows(results: Results) -> Iterator[Row]:
+    """Return a row for each figure that is a ratio, and each server."""
+    for figure, servers in in_order(results.pairs, WORKS):
+        for name, pairs in servers.items():
+            yield speed_row(figure, name, pairs)
+
+
+def speed_row(figure: str, name: str, pairs: Sequence[Pair]) -> Row:
+    """Sum up one server's rounds of one figure."""
+    sums = speed(pairs)
+    target = RATIO_TARGETS[figure].get(name)
+    verdict = judged(sums["ratio"], at_least=target)
+    if sums["errors"]:
+        verdict = f"{sums['errors']} ERRORS"
+    return (
+        TITLES[figure],
+        name,
+        f"{sums['ratio']:.2f}",
+        f"≥ {target:.2f}" if target else "",
+        verdict,
+        f"{min(sums['ratios']):.2f}",
+        f"{max(sums['ratios']):.2f}",
+        f"{sums['floor_cpu_us'] / max(sums['server_cpu_us'], 1e-9):.2f}",
+        short(sums["server_per_s"]) + ("B" if figure == "stream" else ""),
+        f"{sums['server_cpu_us']:.2f}",
+        f"{sums['floor_cpu_us']:.2f}",
+        f"{sums['p99_us'] / 1000:.2f}" if sums["p99_us"] else "",
+    )
+
+
+def speed(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Sum up the rounds of a server beside those of the floor."""
+    floor: tuple[Sample, ...]
+    server: tuple[Sample, ...]
+    floor, server = zip(*pairs, strict=True)
+    return summary(floor, server)
+
+
+def idle_rows(results: Results) -> Iterator[Row]:
+    """Return a row for each server."""
+    for name, measured in results.idle_bytes.items():
+        target = IDLE_TARGETS.get(name)
+        yield (
+            f"{IDLE_CONNECTIONS:,} held",
+            name,
+            f"{measured:,.0f}",
+            f"≤ {target:,.0f}" if target else "",
+            judged(measured, at_most=target),
+        )
+
+
+def ready_rows(results: Results) -> Iterator[Row]:
+    """Return a row for each server, the floor among them."""
+    for name, times in results.ready_s.items():
+        yield (
+            f"{len(times)} starts",
+            name,
+            f"{median(times):.3f}",
+            f"≤ {READY_TARGET_S}",
+            judged(median(times), at_most=READY_TARGET_S),
+            f"{max(times):.3f}",
+        )
+
+
+def bystander_rows(results: Results) -> Iterator[Row]:
+    """Return a row for each scenario and each server."""
+    for scenario, servers in in_order(results.scenes, SCENARIOS):
+        for name, scenes in servers.items():
+            yield bystander_row(scenario, name, scenes)
+
+
+def bystander_row(scenario: str, name: str, scenes: Sequence[Scene]) -> Row:
+    """Sum up the rounds of a scenario: medians, but the worst of all maxima."""
+    sums = latency(scenes)
+    verdict = judged(sums["p99_ms"], at_most=P99_TARGET_MS)
+    if sums["unanswered"]:
+        verdict = f"{sums['unanswered']} UNANSWERED"
+    return (
+        scenario,
+        name,
+        f"{sums['p99_ms']:.2f}",
+        f"≤ {P99_TARGET_MS:.0f}",
+        verdict,
+        f"{sums['best_p99_ms']:.2f}",
+        f"{sums['p50_ms']:.2f}",
+        f"{sums['max_ms']:.1f}",
+        f"{sums['with_onset_p99_ms']:.2f}",
+        f"{sums['onset_ms']:.1f}",
+        f"{sums['late_ms']:.1f}",
+        f"{sums['stolen']:.0%}",
+        f"{sums['others']:.0%}",
+        short(sums["done"]) if sums["unit"] else "",
+        sums["unit"],
+    )
+
+
+def latency(scenes: Sequence[Scene]) -> dict[str, Any]:
+    """Sum up the rounds of a scenario."""
+    watches = [scene.watch for scene in scenes]
+    p99s_ms = [percentile(watch.latencies_s, 0.99) * 1e3 for watch in watches]
+    return {
+        "p50_ms": median([percentile(watch.latencies_s, 0.50) for watch in watches]) * 1e3,
+        "p99_ms": median(p99s_ms),
+        "best_p99_ms": min(p99s_ms),
+        "max_ms": max(max(watch.latencies_s) for watch in watches) * 1e3,
+        "with_onset_p99_ms": median([percentile(watch.whole_s, 0.99) for watch in watches]) * 1e3,
+        "onset_ms": max(max(watch.onset_s) for watch in watches) * 1e3,
+        "late_ms": max(watch.late_s for watch in watches) * 1e3,
+        "unanswered": sum(watch.unanswered for watch in watches),
+        "stolen": median([scene.stolen for scene in scenes]),
+        "others": median([scene.others for scene in scenes]),
+        "done": median([scene.done for scene in scenes]),
+        "unit": scenes[0].unit,
+    }
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least this share of the values does not exceed."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def judged(value: float, at_least: float | None = None, at_most: float | None = None) -> str:
+    """Say whether a target is met; a server without a target is not judged."""
+    if at_least is None and at_most is None:
+        return ""
+    met = (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
+    return "met" if met else "MISSED"
+
+
+def short(value: float) -> str:
+    """Write a number with three digits and a decimal prefix."""
+    for limit, prefix in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= limit:
+            scaled = value / (limit if prefix != "k" else 1e3)
+            return f"{scaled:.3g} {prefix}"
+    return f"{value:.0f} "
+
+
+def in_order(measured: dict[str, T], order: Iterable[str]) -> Iterator[tuple[str, T]]:
+    """Return what was measured in the order of the tables."""
+    return ((key, measured[key]) for key in order if key in measured)
+
+
+def as_json(plan: Plan, results: Results) -> dict[str, Any]:
+    """Return all figures with their rounds, for programs to read."""
+    return {
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "rounds": plan.rounds,
+        "seconds": plan.seconds,
+        "commands": {name: list(command) for name, command in plan.commands.items()},
+        "speed": {
+            figure: {
+                name: {**speed(pairs), "rounds": [[asdict(one) for one in pair] for pair in pairs]}
+                for name, pairs in servers.items()
+            }
+            for figure, servers in results.pairs.items()
+        },
+        "idle_bytes": results.idle_bytes,
+        "ready_s": results.ready_s,
+        "bystander": {
+            scenario: {
+                name: {**latency(scenes), "rounds": [latency([scene]) for scene in scenes]}
+                for name, scenes in servers.items()
+            }
+            for scenario, servers in results.scenes.items()
+        },
+        "failures": results.failures,
+    }

@@ -1,0 +1,130 @@
+"""Every figure in one run: what is measured, in which order, and what came of it.
+
+A round measures the floor and then each server, figure by figure, so that a busy minute of
+the machine falls on all of them alike; what is reported are medians over the rounds.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from bench.bystander import SCENARIOS, Scene, play
+from bench.machine import BenchError, Workbench
+from bench.ratio import Load, Sample, Stream, Work, idle_bytes, take_turn
+from bench.servers import running
+
+FLOOR = "floor in C"
+STREAM_BYTES = 2 * 10**9
+IDLE_CONNECTIONS = 9_000
+WATCH_S = 1.7
+WATCH_EVERY = 2
+
+IDLE, READY, BYSTANDER = "idle", "ready", "bystander"
+WORKS = ("ping50", "ping1000", "pipeline64", "stream")
+FIGURES = (*WORKS, IDLE, READY, BYSTANDER)
+
+Commands = Mapping[str, Sequence[str]]
+Tell = Callable[[str], None]
+Pair = tuple[Sample, Sample]
+"""What the floor and a server did in the same round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure, of which servers, for how long."""
+
+    commands: Commands
+    figures: Collection[str] = FIGURES
+    rounds: int = 5
+    seconds: float = 0.6
+
+    def works(self, load: str) -> dict[str, Work]:
+        """Return the figures that are ratios to the floor; `load` is the load program."""
+        every: dict[str, Work] = {
+            "ping50": Load(load, 50, seconds=self.seconds),
+            "ping1000": Load(load, 1000, seconds=self.seconds),
+            "pipeline64": Load(load, 50, pipeline=64, seconds=self.seconds),
+            "stream": Stream(STREAM_BYTES),
+        }
+        return {figure: every[figure] for figure in WORKS if figure in self.figures}
+
+
+@dataclass(slots=True)
+class Results:
+    """What was measured so far: by figure or scenario, then server, then round."""
+
+    pairs: dict[str, dict[str, list[Pair]]] = field(default_factory=dict)
+    scenes: dict[str, dict[str, list[Scene]]] = field(default_factory=dict)
+    ready_s: dict[str, list[float]] = field(default_factory=dict)
+    idle_bytes: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def noting(self, what: str) -> Iterator[None]:
+        """Keep what cannot be measured as a failure, and go on."""
+        try:
+            yield
+        except (BenchError, OSError) as error:
+            self.failures.append(f"{what}: {error}")
+
+
+def run(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Measure all of the plan into the results; `tell` hears what is being done."""
+    for number in range(plan.rounds):
+        tell_more = prefixed(f"round {number + 1} of {plan.rounds}: ", tell)
+        if {READY, *WORKS} & {*plan.figures}:
+            compare(bench, plan, results, tell_more)
+        if BYSTANDER in plan.figures and number % WATCH_EVERY == 0:
+            watch(bench, plan, results, tell_more)
+    if IDLE in plan.figures:
+        weigh(bench, plan, results, tell)
+
+
+def prefixed(prefix: str, tell: Tell) -> Tell:
+    """Return a `tell` that says something before what it is told."""
+    return lambda what: tell(prefix + what)
+
+
+def compare(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Start the floor and the servers, and have them take turns at each work."""
+    with ExitStack() as stack:
+        servers = {}
+        for name, command in {FLOOR: bench.floor, **plan.commands}.items():
+            tell(f"{name}, starting")
+            servers[name] = stack.enter_context(running(command, bench.server_cpu))
+            servers[name].pause()
+            results.ready_s.setdefault(name, []).append(servers[name].ready_s)
+        floor = servers.pop(FLOOR)
+        for figure, work in plan.works(bench.load).items():
+            tell(f"{figure}, {FLOOR}")
+            base = take_turn(floor, work)
+            for name, server in servers.items():
+                tell(f"{figure}, {name}")
+                with results.noting(f"{figure}, {name}"):
+                    pair = (base, take_turn(server, work))
+                    results.pairs.setdefault(figure, {}).setdefault(name, []).append(pair)
+
+
+def watch(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Play every scenario with every server, each freshly started."""
+    for scenario, name, command in scenes_of(plan.commands):
+        tell(f"bystander beside {scenario}, {name}")
+        with results.noting(f"bystander beside {scenario}, {name}"):
+            scene = play(bench, command, scenario, WATCH_S)
+            results.scenes.setdefault(scenario, {}).setdefault(name, []).append(scene)
+            results.ready_s.setdefault(name, []).append(scene.ready_s)
+
+
+def scenes_of(commands: Commands) -> Iterable[tuple[str, str, Sequence[str]]]:
+    """Pair every scenario with every server."""
+    return (
+        (scenario, name, command) for scenario in SCENARIOS for name, command in commands.items()
+    )
+
+
+def weigh(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Hold idle connections on each server, freshly started."""
+    for name, command in plan.commands.items():
+        tell(f"{IDLE_CONNECTIONS} idle connections, {name}")
+        with results.noting(f"idle, {name}"), running(command, bench.server_cpu) as server:
+            results.idle_bytes[name] = idle_bytes(server, IDLE_CONNECTIONS)

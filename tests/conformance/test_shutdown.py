@@ -1,0 +1,161 @@
+"""SIGTERM and SIGINT: what has begun is finished, in time, whoever is connected."""
+
+import contextlib
+import time
+from contextlib import ExitStack
+from signal import SIGINT, SIGTERM, Signals
+
+import pytest
+
+from .client import Client, eventually, in_background
+from .process import Server, Start
+from .servers import Need
+
+pytestmark = pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.DRAINING)
+
+GRACE = 0.3
+#: Seconds over the grace within which the process must have ended, on a busy machine.
+MARGIN = 3.0
+
+OCCUPATIONS = {
+    "idle": b"",
+    "half-line": b"BURN 1",
+    "WAIT": b"WAIT 3600\n",
+    "BURN": b"BURN 100000000000\n",
+    "stalled": b"STREAM 1000000000000\n",
+    "pipelined": b"WAIT 3600\n" * 100,
+    "oversize": b"x" * 2000,
+}
+
+FINISHED = {
+    b"": b"",
+    b"WAIT 0.4\n": b"DONE\n",
+    b"WAIT 0.2\nPING\nBURN 300\nSTREAM 5\nWAIT 0.1\n": (
+        b"DONE\nPONG\nRESULT 45150\nAAAAADONE\nDONE\n"
+    ),
+    b"WAIT 0.2\nPIN": b"DONE\n",
+    b"BURN 10000000\n": b"RESULT 50000005000000\n",
+    b"STREAM 20000000\nPING\n": b"A" * 20_000_000 + b"DONE\nPONG\n",
+}
+
+
+def occupied(stack: ExitStack, server: Server, *occupations: bytes) -> list[Client]:
+    """Clients whose requests the server is known to have read: it has said PONG."""
+    clients = []
+    for requests in occupations:
+        client = stack.enter_context(server.connect(receive_buffer=4096))
+        client.send(b"PING\n" + requests)
+        assert b"PONG\n" == client.read_line()
+        clients.append(client)
+    return clients
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGINT], ids=lambda number: number.name)
+def test_a_server_without_clients_stops_at_once(start_server: Start, number: Signals) -> None:
+    """With status 0, whatever the grace, even straight after its start."""
+    server = start_server("--timeout-graceful", "60")
+    server.signal(number)
+    assert 0 == server.exit_status(within=MARGIN)
+
+
+def test_idle_clients_do_not_delay_a_stop(start_server: Start) -> None:
+    """They get the end of input without a word, and nobody waits for them to leave."""
+    server = start_server("--timeout-graceful", "60")
+    with ExitStack() as stack:
+        clients = occupied(stack, server, *[b""] * 10)
+        clients.append(stack.enter_context(server.connect()))
+        server.signal()
+        for client in clients:
+            assert b"" == client.read_all()
+        assert 0 == server.exit_status(within=MARGIN)
+
+
+@pytest.mark.parametrize("kind", ["WAIT", "BURN", "stalled", "oversize"])
+def test_a_stop_ends_in_time(start_server: Start, kind: str) -> None:
+    """With status 0, and whoever has not got everything by then gets no more."""
+    server = start_server("--timeout-graceful", str(GRACE))
+    with ExitStack() as stack:
+        (client,) = occupied(stack, server, OCCUPATIONS[kind])
+        server.signal()
+        assert 0 == server.exit_status(within=GRACE + MARGIN)
+        assert b"" == client.read_until_cut().removeprefix(b"LINE_TOO_LONG\n").strip(b"A")
+
+
+def test_a_stop_ends_in_time_with_clients_of_all_kinds(start_server: Start) -> None:
+    """SIGINT does what SIGTERM does."""
+    server = start_server("--timeout-graceful", str(GRACE))
+    with ExitStack() as stack:
+        clients = occupied(stack, server, *OCCUPATIONS.values(), *OCCUPATIONS.values())
+        if server.metrics_url is not None:
+            stack.enter_context(Client(server.metrics_address)).send(b"GET /met")
+        server.signal(SIGINT)
+        assert 0 == server.exit_status(within=GRACE + MARGIN)
+        for client in clients:
+            client.read_until_cut()
+
+
+def test_what_was_asked_is_answered_before_a_stop(start_server: Start) -> None:
+    """Requests that were in when the signal came get their replies, then the end of input."""
+    server = start_server("--timeout-graceful", "8")
+    with ExitStack() as stack:
+        clients = occupied(stack, server, *FINISHED)
+        began = time.monotonic()
+        server.signal()
+        for client, replies in zip(clients, FINISHED.values(), strict=True):
+            assert (replies == client.read_all()) is True, replies[:10]
+        assert 0 == server.exit_status(within=MARGIN)
+        assert time.monotonic() - began < 8
+
+
+def test_a_client_that_goes_on_asking_does_not_delay_a_stop(start_server: Start) -> None:
+    """What comes after the signal is not waited for."""
+    server = start_server("--timeout-graceful", "60")
+    with server.get_in() as client:
+
+        def ask() -> None:
+            with contextlib.suppress(ConnectionError):
+                client.send(b"PING\n" * 1000)
+
+        def read() -> None:
+            with contextlib.suppress(ConnectionError):
+                if not client.is_silent_for(0.05):
+                    client.discard()
+
+        with in_background(read), in_background(ask):
+            server.signal()
+            assert 0 == server.exit_status(within=MARGIN)
+
+
+def test_nobody_gets_in_during_a_stop_and_a_second_signal_ends_it(start_server: Start) -> None:
+    """The listener is closed first; who will not wait for the rest need not."""
+    server = start_server("--timeout-graceful", "60")
+    with ExitStack() as stack:
+        clients = occupied(stack, server, *OCCUPATIONS.values())
+        server.signal()
+        assert eventually(lambda: _refuses(server))
+        assert server.running
+        server.signal()
+        assert 0 == server.exit_status(within=MARGIN)
+        for client in clients:
+            client.read_until_cut()
+
+
+def test_a_server_can_be_started_again_on_the_same_port(start_server: Start) -> None:
+    """Connections that the old one has closed do not keep the address."""
+    server = start_server("--timeout-graceful", "60")
+    with ExitStack() as stack:
+        (client,) = occupied(stack, server, b"WAIT 0.1\n")
+        server.signal()
+        assert 0 == server.exit_status(within=MARGIN)
+        successor = start_server("--port", str(server.address[1]))
+        assert server.address == successor.address
+        assert b"PONG\n" == successor.converse(b"PING\n")
+        assert b"DONE\n" == client.read_all()
+
+
+def _refuses(server: Server) -> bool:
+    try:
+        server.connect().reset()
+    except ConnectionRefusedError:
+        return True
+    return False
