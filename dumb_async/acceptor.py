@@ -26,6 +26,7 @@ class Acceptor:
     """Takes new connections in, or refuses them when the server is full.
 
     :param has_room: tells whether one more can be served.
+    :param make_room: lets those go who have left already, if there is no room.
     :param admit: takes in a connected socket.
     :param refuse: takes in one that has been told SERVER_BUSY, to close it.
     """
@@ -34,11 +35,13 @@ class Acceptor:
         self,
         stats: Stats,
         has_room: Callable[[], bool],
+        make_room: Callable[[], None],
         admit: Callable[[socket.socket], None],
         refuse: Callable[[socket.socket], None],
     ) -> None:
         self._stats = stats
         self._has_room = has_room
+        self._make_room = make_room
         self._admit = admit
         self._refuse = refuse
 
@@ -51,13 +54,14 @@ class Acceptor:
 
     def accept_burst(self, listener: socket.socket) -> bool:
         """Accept those who wait, `BURST` at the most; false if something has run out."""
+        self._make_room()
         for _ in range(BURST):
             try:
                 sock, _address = listener.accept()
             except BlockingIOError:
                 return True
             except OSError as error:  # a client that left while it waited, among others
-                self._stats.reject(errno.errorcode.get(error.errno or 0, "unknown").lower())
+                self._reject(error)
                 if error.errno in EXHAUSTED:
                     return False
             else:
@@ -67,8 +71,7 @@ class Acceptor:
     def _take(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         if self._has_room():
-            self._stats.connections += 1
-            self._admit(sock)
+            self._welcome(sock)
             return
         self._stats.reject(BUSY)
         try:
@@ -77,3 +80,15 @@ class Acceptor:
             sock.close()
         else:
             self._refuse(sock)
+
+    def _welcome(self, sock: socket.socket) -> None:
+        try:
+            self._admit(sock)
+        except OSError as error:  # no more can be watched, see epoll_ctl(2)
+            self._reject(error)
+            sock.close()
+        else:
+            self._stats.connections += 1
+
+    def _reject(self, error: OSError) -> None:
+        self._stats.reject(errno.errorcode.get(error.errno or 0, "unknown").lower())

@@ -32,16 +32,15 @@ class _Amount(click.FloatRange):
         return number
 
 
-_TYPES = {"port": click.IntRange(0, 65535), "host": click.STRING}
 _LEVELS = ["debug", "info", "warning", "error", "critical"]
 
 
 def _type_of(setting: Field[Any]) -> Any:
     """The click type for a setting: its range, from the table."""
-    if setting.name in _TYPES:
-        return _TYPES[setting.name]
-    range_type = _Amount if isinstance(setting.default, float) else click.IntRange
-    return range_type(min=setting.metadata["least"])
+    if isinstance(setting.default, str):
+        return click.STRING
+    kind = _Amount if isinstance(setting.default, float) else click.IntRange
+    return kind(min=setting.metadata["least"], max=setting.metadata["most"])
 
 
 def settings_options(command: F) -> F:
@@ -109,7 +108,7 @@ def settings_options(command: F) -> F:
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", help="How to log."
 )
-@click.version_option(__version__, prog_name="dumb_async")
+@click.version_option(__version__, prog_name="dumb_async", allow_from_autoenv=False)
 def main(
     loop: str,
     service: str | None,

@@ -3,7 +3,17 @@
 from collections.abc import Generator, Iterator
 from typing import Final, Literal
 
-from .protocol import Action, Compute, Expected, Send, Service, Sleep, decimal, integer
+from .protocol import (
+    Action,
+    Compute,
+    Expected,
+    InvalidArgument,
+    Send,
+    Service,
+    Sleep,
+    decimal,
+    integer,
+)
 
 #: Iterations of one slice of a BURN: a quarter of a millisecond (13 ns each, CPython 3.11).
 BURN_SLICE: Final = 20_000
@@ -18,7 +28,7 @@ DONE: Final = b"DONE\n"
 _CHUNK: Final = Send(b"A" * STREAM_CHUNK)
 
 WaitUnit = Literal["s", "ms"]
-_SECONDS: Final = {"s": 1.0, "ms": 0.001}
+_PER_SECOND: Final = {"s": 1, "ms": 1000}
 
 
 def dumb_service(
@@ -36,17 +46,22 @@ def dumb_service(
     :param limit_stream: longest STREAM, in bytes.
     """
     service = Service("dumb")
-    unit = _SECONDS[wait_unit]
     service.constant("PING", b"PONG\n")
+
+    def seconds(duration: bytes) -> float:
+        value = decimal(duration, limit=float("inf")) / _PER_SECOND[wait_unit]
+        if value > limit_wait:
+            raise InvalidArgument("over the limit")
+        return value
 
     @service.command("WAIT")
     def wait(duration: bytes) -> Iterator[Action]:
-        yield Sleep(decimal(duration, limit=limit_wait / unit) * unit)
+        yield Sleep(seconds(duration))
         yield Send(DONE)
 
     @service.expected("WAIT")
     def waited(duration: bytes) -> Expected:
-        decimal(duration, limit=limit_wait / unit)
+        seconds(duration)
         return Expected(DONE)
 
     @service.command("BURN")

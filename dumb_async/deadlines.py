@@ -14,8 +14,10 @@ from typing import Final, Protocol
 from .alarm import Alarm
 from .runtimes import Runtime
 
-#: Seconds a deadline may be late.
-TICK: Final = 0.05
+#: Seconds a deadline may be late. A power of two, so that counting in it is exact.
+TICK: Final = 1 / 32
+#: Connections looked at before others have their turn.
+BATCH: Final = 128
 
 
 class Timed(Protocol):
@@ -34,7 +36,7 @@ class Deadlines:
     """Who is to be looked at when. Never early, late by `TICK` at the most."""
 
     def __init__(self) -> None:
-        self._buckets: dict[int, list[Timed]] = {}
+        self._buckets: dict[int, set[Timed]] = {}
         self._ticks: list[int] = []  # a heap of the buckets there are
         self._alarm = Alarm()
 
@@ -43,28 +45,42 @@ class Deadlines:
         tick = math.ceil(due / TICK)
         if what.tick is not None and what.tick <= tick:
             return  # it is looked at before that anyway
+        self.discard(what)
         what.tick = tick
-        bucket = self._buckets.get(tick)
-        if bucket is None:
-            bucket = self._buckets[tick] = []
+        if tick not in self._buckets:
+            self._buckets[tick] = set()
             heapq.heappush(self._ticks, tick)
             if self._ticks[0] == tick:
                 self._alarm.move()
-        bucket.append(what)
+        self._buckets[tick].add(what)
+
+    def discard(self, what: Timed) -> None:
+        """Forget ``what``."""
+        if what.tick is not None:
+            self._buckets[what.tick].discard(what)
+            what.tick = None
 
     @property
     def next(self) -> float | None:
         """The next instant at which somebody is to be looked at."""
         return self._ticks[0] * TICK if self._ticks else None
 
-    def look(self, now: float) -> None:
-        """Let those expire whose time has come, and put the others back."""
-        while self._ticks and self._ticks[0] * TICK <= now:
-            tick = heapq.heappop(self._ticks)
-            for what in self._buckets.pop(tick):
-                if what.tick == tick:  # else it was put elsewhere since
-                    what.tick = None
-                    self._look_at(what, now)
+    def look(self, now: float) -> bool:
+        """Let those expire whose time has come, and put the others back.
+
+        A batch at the most; tell whether there are more.
+        """
+        left = BATCH
+        while left > 0 and self._ticks and self._ticks[0] * TICK <= now:
+            bucket = self._buckets[self._ticks[0]]
+            if bucket:
+                what = bucket.pop()
+                what.tick = None
+                self._look_at(what, now)
+                left -= 1
+            else:
+                del self._buckets[heapq.heappop(self._ticks)]
+        return left == 0
 
     def _look_at(self, what: Timed, now: float) -> None:
         due = what.due(now)
@@ -78,5 +94,7 @@ class Deadlines:
     async def run(self, runtime: Runtime) -> None:
         """Look whenever it is time, until cancelled."""
         while True:
-            await self._alarm.wait(runtime, self.next)
-            self.look(monotonic())
+            if self.look(monotonic()):
+                await runtime.checkpoint()
+            else:
+                await self._alarm.wait(runtime, self.next)

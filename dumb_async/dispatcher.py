@@ -49,7 +49,7 @@ class Dispatcher:
 
     def add(self, session: Session) -> None:
         """Listen to a new client."""
-        fd = session.sock.fileno()
+        fd = session.fd
         self._epoll.register(fd, select.EPOLLIN)
         session.watched = True
         self._sessions[fd] = session
@@ -81,11 +81,9 @@ class Dispatcher:
 
     def _wake(self, session: Session) -> None:
         try:
-            action = session.answer()
+            self.carry_on(session, session.answer())
         except Exception as error:
             self._drop(session, error)
-        else:
-            self.carry_on(session, action)
 
     def _drop(self, session: Session, error: Exception) -> None:
         self._stats.lost(error)
@@ -96,14 +94,14 @@ class Dispatcher:
         if action is NEED_DATA:
             if session.busy:
                 session.resume()
-                self._epoll.modify(session.sock.fileno(), select.EPOLLIN)
+                self._epoll.modify(session.fd, select.EPOLLIN)
             return
         if is_over(session, action):
             self.remove(session)
             return
         if not session.busy:
             session.busy = True
-            self._epoll.modify(session.sock.fileno(), 0)
+            self._epoll.modify(session.fd, 0)
         if type(action) is Sleep:
             self.sleepers.add(session, action.seconds)
         else:
@@ -113,11 +111,11 @@ class Dispatcher:
         """Look at a client no more, not even for errors; it still counts as connected."""
         if session.watched:
             session.watched = False
-            self._epoll.unregister(session.sock.fileno())
+            self._epoll.unregister(session.fd)
 
     def remove(self, session: Session) -> None:
         """Forget a client, then close its socket: in this order, as descriptors come back."""
-        fd = session.sock.fileno()
+        fd = session.fd
         if self._sessions.pop(fd, None) is None:
             return
         self.unwatch(session)

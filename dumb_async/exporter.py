@@ -2,10 +2,11 @@
 
 A thread per scraper, `SCRAPERS` at the most: when one more comes, whoever has been
 there longest is cut off. A scrape takes milliseconds, so that is somebody idle or
-silent, and a real scraper always gets through.
+silent, and a real scraper gets through.
 """
 
 import socket
+import time
 from collections import deque
 from contextlib import suppress
 from http.server import ThreadingHTTPServer
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, MetricsHandler
 
+from .acceptor import EXHAUSTED, PAUSE
 from .listening import explained
 
 #: Scrapers served at a time.
@@ -45,6 +47,14 @@ class _HTTPServer(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = host, port = self.socket.getsockname()[:2]
         self.server_name, self.server_port = host, port
+
+    def get_request(self) -> Any:
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                time.sleep(PAUSE)  # the connection stays in the queue, and this would spin
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if len(self._scrapers) >= SCRAPERS:

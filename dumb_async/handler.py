@@ -102,7 +102,7 @@ class Handler:
         unsent = session.unsent()
         while True:
             with self._runtime.cancel_scope(self._timeout_write) as scope:
-                await self._runtime.wait_writable(session.sock.fileno())
+                await self._runtime.wait_writable(session.fd)
             if not scope.cancelled_caught:
                 return True
             # The socket takes more only when a good part of it is free, so a slow

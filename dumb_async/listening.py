@@ -1,6 +1,7 @@
 """Listening sockets: where the server can be reached."""
 
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -30,9 +31,14 @@ def explained(host: str, port: int) -> Iterator[None]:
     """Make an `OSError` say which address could not be listened on."""
     try:
         yield
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # what getaddrinfo raises for an impossible name
+        number, reason = (
+            (error.errno, error.strerror)
+            if isinstance(error, OSError)
+            else (errno.EINVAL, "that cannot be a name")
+        )
         where = show_address((host, port))
-        raise OSError(error.errno, f"cannot listen on {where}: {error.strerror}") from error
+        raise OSError(number, f"cannot listen on {where}: {reason}") from error
 
 
 def show_address(address: tuple[str, int]) -> str:

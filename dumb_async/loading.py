@@ -25,7 +25,7 @@ def load_service(name: str) -> Service:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ServiceNotFound(f"{name}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ServiceNotFound(f"{name}: {type(error).__name__}: {error}") from error
     service = getattr(module, attribute, None)
     if not isinstance(service, Service):

@@ -6,6 +6,8 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from .protocol import BadCommand
+
 LogFormat = Literal["text", "json"]
 
 _TEXT = "%(asctime)s %(levelname)-7s %(message)s"
@@ -38,10 +40,13 @@ def log_failure(logger: logging.Logger, message: str, error: Exception) -> None:
     """Log where ``error`` came from and its type, but not its text.
 
     The text of an exception often quotes what a function was given, and what a client has
-    sent belongs in no log.
+    sent belongs in no log. The text of a `BadCommand` is our own.
     """
-    trace = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("%s: %s\n%s", message, type(error).__name__, trace.rstrip())
+    if isinstance(error, BadCommand):
+        logger.error("%s: %s", message, error)
+    else:
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        logger.error("%s: %s\n%s", message, type(error).__name__, trace.rstrip())
 
 
 def announce(logger: logging.Logger, message: str, **fields: Any) -> None:

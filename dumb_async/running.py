@@ -38,8 +38,9 @@ def run(
     """
     runtime = load(loop)
     server = Server(service, **options)
-    server.listen()
     with ExitStack() as stack:
+        server.listen()
+        stack.callback(server.close)
         exporter = None
         if metrics_port is not None:
             registry = registry_for(server.stats)

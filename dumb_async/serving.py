@@ -14,7 +14,7 @@ import socket
 from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
-from .acceptor import Acceptor
+from .acceptor import BURST, Acceptor
 from .access_log import LoggedSession
 from .commands import dumb_service
 from .deadlines import Deadlines
@@ -22,7 +22,7 @@ from .dispatcher import Dispatcher
 from .handler import Handler
 from .lag import measure_lag
 from .listening import open_listeners
-from .protocol import Action, Service
+from .protocol import Action, Config, Service
 from .runtimes import Event, Runtime, TaskGroup, current
 from .session import Session, Shared
 from .settings import Settings, connections_allowed
@@ -63,6 +63,11 @@ class Server:
         self.service = service or dumb_service()
         self.settings = Settings(**options)
         self.stats = Stats(self.service.labels)
+        self.config = Config(
+            self.service,
+            limit_line=self.settings.limit_line,
+            limit_pipeline=self.settings.limit_pipeline,
+        )
         self._stopping: Event | None = None
         self._over: Event | None = None
         self._stops = 0
@@ -80,6 +85,11 @@ class Server:
             self._listeners = open_listeners(settings.host, settings.port, settings.backlog)
         return [listener.getsockname()[:2] for listener in self._listeners]
 
+    def close(self) -> None:
+        """Close the listening sockets; `serve` does so itself."""
+        for listener in self._listeners:
+            listener.close()
+
     async def serve(
         self,
         *,
@@ -94,20 +104,28 @@ class Server:
         :param task_status: told the bound addresses, a list of (host, port), as soon as
             clients can connect.
         :raises OSError: if an address cannot be listened on.
+        :raises RuntimeError: the second time.
         """
         runtime = runtime or current()
+        if self._stopping is not None:
+            raise RuntimeError("a Server serves once: make another one")
         self._stopping, self._over = runtime.event(), runtime.event()
+        if self._stops > 1:
+            self._over.set()
         with ExitStack() as closing:
             addresses = self.listen()
-            closing.callback(self._close_listeners)
+            closing.callback(self.close)
             async with runtime.task_group() as background:
                 async with runtime.task_group() as connections:
                     serving = _Serving(self, runtime, connections)
                     closing.callback(serving.dispatcher.close)
                     serving.start_background(background)
                     task_status.started(addresses)
-                    await self._accept(serving)
-                    await self._drain(serving)
+                    try:
+                        await self._accept(serving)
+                        await self._drain(serving)
+                    finally:
+                        serving.over = True
                     connections.cancel()
                 background.cancel()
 
@@ -132,12 +150,9 @@ class Server:
                 await self._stopping.wait()
             accepting.cancel()
         for listener in self._listeners:
-            acceptor.accept_burst(listener)  # who had connected before is served too
-        self._close_listeners()
-
-    def _close_listeners(self) -> None:
-        for listener in self._listeners:
-            listener.close()
+            for _ in range(min(self.settings.backlog, 65_536) // BURST + 1):
+                acceptor.accept_burst(listener)  # who had connected before is served too
+        self.close()
 
     async def _drain(self, serving: "_Serving") -> None:
         assert self._over is not None
@@ -154,12 +169,14 @@ class _Serving:
         self._stats = server.stats
         self._connections = connections
         self._deadlines = Deadlines()
-        self._shared = Shared(server.service, server.settings, server.stats, self._deadlines)
+        self._shared = Shared(server.config, server.settings, server.stats, self._deadlines)
         self._session = LoggedSession if server.settings.access_log else Session
         self.dispatcher = Dispatcher(server.stats, self._start)
         self._handler = Handler(runtime, self.dispatcher, server.settings, server.stats)
         self._allowed = connections_allowed(server.settings)
         self._refusals = 0
+        #: The tasks of connections are at their end: no more of them may be started.
+        self.over = False
 
     def start_background(self, group: TaskGroup) -> None:
         group.start_soon(self.dispatcher.run, self.runtime)
@@ -168,21 +185,26 @@ class _Serving:
         group.start_soon(measure_lag, self.runtime, self._stats)
 
     def acceptor(self) -> Acceptor:
-        return Acceptor(self._stats, self._has_room, self._admit, self._refuse)
+        return Acceptor(self._stats, self._has_room, self._make_room, self._admit, self._refuse)
 
     def _has_room(self) -> bool:
-        if len(self.dispatcher) >= self._allowed:
-            self.dispatcher.dispatch()  # let those go who have left already
         return len(self.dispatcher) < self._allowed
 
+    def _make_room(self) -> None:
+        if not self._has_room():
+            self.dispatcher.dispatch()  # let those go who have left already
+
     def _start(self, session: Session, action: Action) -> None:
-        self._connections.start_soon(self._handler.handle, session, action)
+        if self.over:
+            self.dispatcher.remove(session)
+        else:
+            self._connections.start_soon(self._handler.handle, session, action)
 
     def _admit(self, sock: socket.socket) -> None:
         self.dispatcher.add(self._session(sock, self._shared))
 
     def _refuse(self, sock: socket.socket) -> None:
-        if self._refusals >= REFUSALS_AT_A_TIME:
+        if self.over or self._refusals >= REFUSALS_AT_A_TIME:
             sock.close()
         else:
             self._refusals += 1
@@ -209,6 +231,8 @@ async def serve(
             addresses = await nursery.start(serve, service)
 
     For a graceful stop make a `Server` and call its `stop`.
+
+    Raises the process's soft limit of descriptors as far as it goes.
 
     :param options: the fields of `Settings`.
     :param task_status: told the bound addresses, a list of (host, port), as soon as

@@ -3,16 +3,28 @@
 The command line, the environment and `dumb_async.serve` are all made from this table.
 """
 
+import logging
 import resource
+import sys
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
+
+from .protocol import LONGEST_SLEEP
+
+logger = logging.getLogger(__name__)
 
 #: Descriptors kept back from connections: listeners, loop, logs, scrapers, refusals.
 RESERVED_DESCRIPTORS: Final = 100
 
 
-def _setting(default: Any, help: str, *, least: float | None = None) -> Any:
-    return field(default=default, metadata={"help": help, "least": least})
+#: What listen(2) takes.
+_INT_MAX: Final = 2**31 - 1
+
+
+def _setting(
+    default: Any, help: str, *, least: float | None = None, most: float | None = None
+) -> Any:
+    return field(default=default, metadata={"help": help, "least": least, "most": most})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +35,12 @@ class Settings:
     """
 
     host: str = _setting("127.0.0.1", "Address or name to listen on.")
-    port: int = _setting(8090, "Port to listen on; 0 picks a free one and prints it.", least=0)
-    backlog: int = _setting(4096, "Connections that may wait to be accepted.", least=1)
+    port: int = _setting(
+        8090, "Port to listen on; 0 picks a free one and prints it.", least=0, most=65535
+    )
+    backlog: int = _setting(
+        4096, "Connections that may wait to be accepted.", least=1, most=_INT_MAX
+    )
     limit_line: int = _setting(1024, "Longest line, in bytes without its end.", least=1)
     limit_connections: int | None = _setting(
         None,
@@ -35,31 +51,40 @@ class Settings:
         256, "Pipelined requests answered before others have their turn.", least=1
     )
     timeout_idle: float = _setting(
-        300.0, "Seconds without a request until a client is let go; 0: never.", least=0
+        300.0,
+        "Seconds without a request until a client is let go; 0: never.",
+        least=0,
+        most=LONGEST_SLEEP,
     )
     timeout_line: float = _setting(
-        30.0, "Seconds for a line to end, from its first byte; 0: for ever.", least=0
+        30.0,
+        "Seconds for a line to end, from its first byte; 0: for ever.",
+        least=0,
+        most=LONGEST_SLEEP,
     )
     timeout_write: float = _setting(
-        30.0, "Seconds a client may take nothing of its reply; 0: for ever.", least=0
+        30.0,
+        "Seconds a client may take nothing of its reply; 0: for ever.",
+        least=0,
+        most=LONGEST_SLEEP,
     )
     timeout_graceful: float = _setting(
-        8.0, "Seconds for commands to finish once told to stop.", least=0
+        8.0, "Seconds for commands to finish once told to stop.", least=0, most=LONGEST_SLEEP
     )
     access_log: bool = _setting(False, "Log every exchange: who, which commands, how long.")
 
     def __post_init__(self) -> None:
         for one in fields(self):
             _check(one, getattr(self, one.name))
-        if self.port > 65535:
-            raise ValueError(f"port is 65535 at the most, not {self.port}")
 
 
 def _check(one: Field[Any], value: Any) -> None:
-    least = one.metadata["least"]
+    least, most = one.metadata["least"], one.metadata["most"]
+    if value is None or least is None:
+        return
     # Written so that NaN, which compares false with everything, is refused too.
-    if value is not None and least is not None and not least <= value < float("inf"):
-        raise ValueError(f"{one.name} is a number, {least} or more, not {value}")
+    if not least <= value <= (sys.maxsize if most is None else most):
+        raise ValueError(f"{one.name} is from {least} to {most or 'any number'}, not {value}")
 
 
 def raise_descriptor_limit() -> int:
@@ -74,7 +99,8 @@ def raise_descriptor_limit() -> int:
 
 def connections_allowed(settings: Settings) -> int:
     """How many clients to serve at a time: as set, or as many as the descriptors allow."""
-    descriptors = raise_descriptor_limit()
-    if settings.limit_connections is not None:
-        return settings.limit_connections
-    return max(descriptors - RESERVED_DESCRIPTORS, 1)
+    possible = max(raise_descriptor_limit() - RESERVED_DESCRIPTORS, 1)
+    wanted = settings.limit_connections
+    if wanted is not None and wanted > possible:
+        logger.warning("descriptors allow %d connections, not %d", possible, wanted)
+    return possible if wanted is None else wanted

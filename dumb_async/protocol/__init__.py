@@ -7,7 +7,8 @@ Both sides of a connection, the service's table of commands, and nothing else. S
 from .actions import LONGEST_SLEEP, NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
 from .arguments import InvalidArgument, decimal, integer
 from .client import ClientConnection, Closed, Event, Reply
-from .connection import Config, Connection, ProtocolError
+from .config import Config
+from .connection import Connection, ProtocolError
 from .expectations import Expected, Outcome
 from .replies import (
     INTERNAL_ERROR,
@@ -17,7 +18,7 @@ from .replies import (
     SERVER_BUSY,
     UNKNOWN_COMMAND,
 )
-from .service import Command, Service
+from .service import BadCommand, Command, Service
 
 __all__ = [
     "INTERNAL_ERROR",
@@ -29,6 +30,7 @@ __all__ = [
     "SERVER_BUSY",
     "UNKNOWN_COMMAND",
     "Action",
+    "BadCommand",
     "ClientConnection",
     "Close",
     "Closed",

@@ -37,6 +37,6 @@ def decimal(text: bytes, *, limit: float) -> float:
     if _DECIMAL.fullmatch(text) is None:
         raise InvalidArgument("not a decimal number")
     value = float(text)
-    if value > limit:
+    if not value <= limit or value == float("inf"):  # whatever the limit, NaN included
         raise InvalidArgument("over the limit")
     return value

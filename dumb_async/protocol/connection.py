@@ -31,57 +31,25 @@ from typing import Any, Final
 
 from .actions import NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
 from .arguments import InvalidArgument
+from .config import Config
 from .replies import INTERNAL_ERROR, INVALID_ARGUMENT, LINE_TOO_LONG, UNKNOWN_COMMAND
-from .service import INVALID, TOO_LONG, UNKNOWN, Service
+from .service import INVALID, TOO_LONG, UNKNOWN, BadCommand
 
 #: Immediate replies are joined until they are this long, in bytes: what one write to a
 #: socket usually takes.
 SEND_SIZE: Final = 65536
-
-#: A constant reply over this length, in bytes, is answered like any other, one by one.
-LONGEST_CONSTANT: Final = 256
 
 
 class ProtocolError(RuntimeError):
     """The driver broke the rules of the core: a bug in the driver, not in the peer."""
 
 
-class Config:
-    """What all connections of a server have in common.
-
-    :param service: the commands.
-    :param limit_line: longest line in bytes, its end not counted; 1 or more.
-    :param limit_pipeline: requests answered before others have their turn; 1 or more.
-    """
-
-    __slots__ = ("commands", "constants", "labels", "limit_line", "limit_pipeline", "reads")
-
-    def __init__(
-        self, service: Service, *, limit_line: int = 1024, limit_pipeline: int = 256
-    ) -> None:
-        if limit_line < 1 or limit_pipeline < 1:
-            raise ValueError("limits are 1 or more")
-        self.limit_line = limit_line
-        self.limit_pipeline = limit_pipeline
-        self.commands = dict(service.commands)
-        #: Lines that have a constant reply, and the label each is counted under.
-        self.constants: dict[bytes, bytes] = {}
-        self.labels: dict[bytes, str] = {}
-        #: Whole reads of one such line.
-        self.reads: dict[bytes, tuple[str, Send]] = {}
-        for verb, reply in service.constants.items():
-            if len(verb) <= limit_line and len(reply) <= LONGEST_CONSTANT:
-                label = self.commands[verb].label
-                for line in (verb, verb + b"\r"):
-                    self.constants[line], self.labels[line] = reply, label
-                    self.reads[line + b"\n"] = label, Send(reply)
-
-
 class Connection:
     """One client's requests, in order, and what is to be done for them.
 
     :param config: shared by all connections of a server.
-    :param counts: where requests are counted, by label; it may be shared as well.
+    :param counts: where requests are counted; it has every label of the service
+        (`Service.labels`) and may be shared as well.
     """
 
     __slots__ = (
@@ -204,6 +172,17 @@ class Connection:
         self._computing = False
         self._failure = error
 
+    def abandon(self) -> None:
+        """Let go of everything: the connection is lost, and Close is all that follows.
+
+        A running command is closed where it stands, so that its ``finally`` is run now.
+        """
+        running: Any = self._running
+        self._ready = None
+        self._hang_up(Close())
+        if hasattr(running, "close"):
+            running.close()
+
     def _split(self, data: bytes) -> None:
         """Part what came in into finished lines and the unfinished one after them."""
         if b"\n" in data:
@@ -292,7 +271,7 @@ class Connection:
             self._counts[UNKNOWN] += 1
             return UNKNOWN_COMMAND
         try:
-            reply = self._begin(command(argument if space else None))
+            reply = self._begin(command.verb, command(argument if space else None))
         except InvalidArgument:
             self._counts[INVALID] += 1
             return INVALID_ARGUMENT
@@ -301,14 +280,14 @@ class Connection:
         self._counts[command.label] += 1
         return reply
 
-    def _begin(self, reply: Any) -> bytes:
+    def _begin(self, verb: str, reply: Any) -> bytes:
         """Take what a command returned: its whole reply, or a generator, up to its first action."""
         if isinstance(reply, bytes):
             return reply
         if not isinstance(reply, Iterator):
-            raise TypeError(f"a command returns bytes or yields actions, not {reply!r}")
+            raise BadCommand(f"{verb} returned {type(reply).__name__}, not bytes or a generator")
         try:
-            self._first = _checked(next(reply))
+            self._first = _checked(next(reply), verb)
         except StopIteration:
             return b""
         self._running = reply
@@ -333,9 +312,10 @@ class Connection:
         failure, self._failure = self._failure, None
         try:
             if failure is not None:
-                return _checked(running.throw(failure))
-            # Any iterator will do for a command that asks for no result.
-            return _checked(next(running) if result is None else running.send(result))
+                action = running.throw(failure)
+            else:  # any iterator will do for a command that asks for no result
+                action = next(running) if result is None else running.send(result)
+            return _checked(action, getattr(running, "__name__", "a command"))
         except StopIteration:
             self._running = None
         except InvalidArgument:
@@ -362,7 +342,7 @@ class Connection:
 _EOF: Final = Close()
 
 
-def _checked(action: Any) -> Action:
+def _checked(action: Any, name: str) -> Action:
     if isinstance(action, (Send, Sleep, Compute, Close)):
         return action
-    raise TypeError(f"a command yields Send, Sleep, Compute or Close, not {action!r}")
+    raise BadCommand(f"{name} yielded {type(action).__name__}, not Send, Sleep, Compute or Close")

@@ -44,6 +44,10 @@ _RESERVED: Final = frozenset({UNKNOWN, INVALID, TOO_LONG})
 _VERB = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
+class BadCommand(TypeError):
+    """A command returned or yielded what it must not; the text quotes no client."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A verb's function and how many words it takes, from ``least`` to ``most``."""
@@ -85,8 +89,8 @@ class Service:
         """Register the decorated function as the command ``verb``.
 
         :param verb: capital letters, digits and underscores, a letter first.
-        :raises ValueError: if the verb is malformed, reserved or taken, or the function
-            takes anything but plain positional parameters.
+        :raises ValueError: if the verb is malformed, reserved or taken, or the function is
+            async or takes anything but plain positional parameters.
         """
 
         def register(function: F) -> F:
@@ -145,7 +149,7 @@ class Service:
 
     def expect(self, request: bytes) -> Expected:
         """What a client is to expect for the line ``request`` (without its end)."""
-        verb, space, argument = request.partition(b" ")
+        verb, space, argument = request.removesuffix(b"\r").partition(b" ")
         described = self._expected.get(verb)
         if described is None:
             return Expected.line() if verb in self._commands else Expected(UNKNOWN_COMMAND)
@@ -168,6 +172,8 @@ class Service:
 
 def _describe(verb: str, function: Callable[..., Any]) -> Command:
     parameters = inspect.signature(function).parameters.values()
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise ValueError(f"{verb}: a command is a plain function or generator, not async")
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if any(parameter.kind not in plain for parameter in parameters):
         raise ValueError(f"{verb}: a command takes plain positional parameters only")

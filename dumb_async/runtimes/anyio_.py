@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
+from time import monotonic
 from typing import Any, TypeVar
 
 import anyio
@@ -10,7 +11,7 @@ import anyio.abc
 import anyio.lowlevel
 
 from .base import CancelScope, Event, TaskGroup
-from .waiting import call_when_readable
+from .waiting import call_when_readable, sleep_until
 
 T = TypeVar("T")
 
@@ -31,11 +32,7 @@ class AnyioRuntime:
         return anyio.run(main, backend=self._backend, backend_options=self._options)
 
     async def sleep(self, seconds: float) -> None:
-        # On uvloop a timer can fire early, see `UvloopRuntime.sleep`.
-        due = anyio.current_time() + seconds
-        while seconds > 0:
-            await anyio.sleep(seconds)
-            seconds = due - anyio.current_time()
+        await sleep_until(anyio.sleep, monotonic() + seconds)
 
     async def checkpoint(self) -> None:
         await anyio.lowlevel.checkpoint()

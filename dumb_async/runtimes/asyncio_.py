@@ -99,7 +99,7 @@ class _CancelScope:
     def __init__(self, timeout: float | None) -> None:
         self._timeout = timeout
         self._timer: asyncio.TimerHandle | None = None
-        self._cancel_called = False
+        self._called = self._delivered = self._left = False
         self.cancelled_caught = False
 
     def __enter__(self) -> "_CancelScope":
@@ -113,8 +113,19 @@ class _CancelScope:
         return self
 
     def cancel(self) -> None:
-        if not self._cancel_called:
-            self._cancel_called = True
+        if self._called:
+            return
+        self._called = True
+        if asyncio.current_task() is self._task:
+            # Before 3.13 a cancellation that the task has given itself cannot be taken back
+            # when the scope is left without another wait: so it comes with the next turn.
+            self._task.get_loop().call_soon(self._deliver)
+        else:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        if not self._left:
+            self._delivered = True
             self._task.cancel()
 
     def __exit__(
@@ -126,8 +137,8 @@ class _CancelScope:
         if self._timer is not None:
             self._timer.cancel()
         # Somebody else's cancellation is not ours to swallow: then the count is still higher.
-        ours = self._cancel_called and self._task.uncancel() <= self._cancelling
-        self._cancel_called = True  # nothing to cancel any more
+        ours = self._delivered and self._task.uncancel() <= self._cancelling
+        self._left = True
         self.cancelled_caught = ours and kind is asyncio.CancelledError
         return self.cancelled_caught
 

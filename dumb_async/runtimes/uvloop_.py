@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import TypeVar
 
 import uvloop
 
 from .asyncio_ import AsyncioRuntime
+from .waiting import sleep_until
 
 T = TypeVar("T")
 
@@ -20,10 +22,4 @@ class UvloopRuntime(AsyncioRuntime):
         return self._run(main, uvloop.new_event_loop)
 
     async def sleep(self, seconds: float) -> None:
-        # libuv counts in whole milliseconds from a clock read once per turn, so a timer
-        # can fire a millisecond early: sleep on until the time has really passed.
-        loop = asyncio.get_running_loop()
-        due = loop.time() + seconds
-        while seconds > 0:
-            await asyncio.sleep(seconds)
-            seconds = due - loop.time()
+        await sleep_until(asyncio.sleep, monotonic() + seconds)

@@ -1,0 +1,40 @@
+"""What all connections of a server have in common, worked out once."""
+
+from typing import Final
+
+from .actions import Send
+from .service import Service
+
+#: A constant reply over this length, in bytes, is answered like any other, one by one.
+LONGEST_CONSTANT: Final = 256
+
+
+class Config:
+    """What all connections of a server have in common.
+
+    :param service: the commands.
+    :param limit_line: longest line in bytes, its end not counted; 1 or more.
+    :param limit_pipeline: requests answered before others have their turn; 1 or more.
+    """
+
+    __slots__ = ("commands", "constants", "labels", "limit_line", "limit_pipeline", "reads")
+
+    def __init__(
+        self, service: Service, *, limit_line: int = 1024, limit_pipeline: int = 256
+    ) -> None:
+        if limit_line < 1 or limit_pipeline < 1:
+            raise ValueError("limits are 1 or more")
+        self.limit_line = limit_line
+        self.limit_pipeline = limit_pipeline
+        self.commands = dict(service.commands)
+        #: Lines that have a constant reply, and the label each is counted under.
+        self.constants: dict[bytes, bytes] = {}
+        self.labels: dict[bytes, str] = {}
+        #: Whole reads of one such line.
+        self.reads: dict[bytes, tuple[str, Send]] = {}
+        for verb, reply in service.constants.items():
+            if len(verb) <= limit_line and len(reply) <= LONGEST_CONSTANT:
+                label = self.commands[verb].label
+                for line in (verb, verb + b"\r"):
+                    self.constants[line], self.labels[line] = reply, label
+                    self.reads[line + b"\n"] = label, Send(reply)

@@ -1,0 +1,1 @@
+"""The tests: unit tests that mirror the packages, and one conformance suite over sockets."""

@@ -1,0 +1,1 @@
+"""Tests of the core: bytes in, actions out, and no socket anywhere."""

@@ -1,0 +1,201 @@
+"""The accept loop: whatever accept(2) may say, it goes on."""
+
+import errno
+import socket
+from collections.abc import Iterator
+
+import pytest
+import trio
+
+from dumb_async.acceptor import BURST, EXHAUSTED, PAUSE, Acceptor
+from dumb_async.runtimes import load
+from dumb_async.stats import Stats
+
+from .conftest import RunInNoTime
+from .support import BRIEFLY, PATIENCE, connect
+
+
+class Listener(socket.socket):
+    """A listening socket whose accept fails as it was told to, before it does what it should."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[int] = []
+        self.script: list[socket.socket] = []
+        self.bind(("127.0.0.1", 0))
+        self.listen(500)
+        self.setblocking(False)
+
+    def accept(self) -> tuple[socket.socket, object]:
+        """See `socket.socket.accept`."""
+        if self.errors:
+            raise OSError(self.errors.pop(0), "told to")
+        if self.script:
+            return self.script.pop(), None
+        return super().accept()
+
+
+class Door:
+    """An acceptor, who was admitted, and who was refused."""
+
+    def __init__(self, room: int = 1000) -> None:
+        self.stats = Stats([])
+        self.room = room
+        self.admitted: list[socket.socket] = []
+        self.refused: list[socket.socket] = []
+        self.acceptor = Acceptor(
+            self.stats,
+            self._has_room,
+            self._make_room,
+            self.admitted.append,
+            self.refused.append,
+        )
+
+    def _has_room(self) -> bool:
+        return len(self.admitted) < self.room
+
+    def _make_room(self) -> None:
+        """Nobody has left."""
+
+    def close(self) -> None:
+        """Close everybody's connection."""
+        for sock in (*self.admitted, *self.refused):
+            sock.close()
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """A new listener."""
+    with Listener() as one:
+        yield one
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    """Room for everybody."""
+    one = Door()
+    yield one
+    one.close()
+
+
+def wait_at(listener: Listener, count: int) -> list[socket.socket]:
+    """Clients who have connected and were not accepted yet."""
+    return [connect(listener.getsockname()) for _ in range(count)]
+
+
+def leave(clients: list[socket.socket]) -> None:
+    """Close them all."""
+    for client in clients:
+        client.close()
+
+
+def test_who_waits_is_admitted(listener: Listener, door: Door) -> None:
+    """With a socket that does not block."""
+    clients = wait_at(listener, 3)
+    assert door.acceptor.accept_burst(listener)
+    assert 3 == len(door.admitted) == door.stats.connections
+    assert [0.0] * 3 == [sock.gettimeout() for sock in door.admitted]
+    assert door.acceptor.accept_burst(listener)
+    assert 3 == len(door.admitted)
+    leave(clients)
+
+
+def test_a_burst_is_bounded(listener: Listener, door: Door) -> None:
+    """Those who are connected have their turn in between."""
+    clients = wait_at(listener, BURST + 3)
+    assert door.acceptor.accept_burst(listener)
+    assert BURST == len(door.admitted)
+    door.acceptor.accept_burst(listener)
+    assert BURST + 3 == len(door.admitted)
+    leave(clients)
+
+
+@pytest.mark.parametrize("number", sorted(EXHAUSTED), ids=lambda number: errno.errorcode[number])
+def test_exhaustion_is_counted_and_told(listener: Listener, door: Door, number: int) -> None:
+    """Nobody is lost: who waits goes on waiting."""
+    clients = wait_at(listener, 1)
+    listener.errors = [number]
+    assert not door.acceptor.accept_burst(listener)
+    assert 1 == door.stats.rejected[errno.errorcode[number].lower()]
+    assert [] == door.admitted
+    assert door.acceptor.accept_burst(listener)
+    assert 1 == len(door.admitted)
+    leave(clients)
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ECONNABORTED, "econnaborted"), (errno.EPROTO, "eproto"),
+        (errno.EPERM, "eperm"), (errno.ENETDOWN, "enetdown"), (99999, "unknown"),
+    ],
+)  # fmt: skip
+def test_an_error_of_one_client_is_nothing_to_others(
+    listener: Listener, door: Door, number: int, reason: str
+) -> None:
+    """It is counted, and the next is accepted in the same burst."""
+    clients = wait_at(listener, 1)
+    listener.errors = [number, number]
+    assert door.acceptor.accept_burst(listener)
+    assert 1 == len(door.admitted)
+    assert {"busy": 0, reason: 2} == door.stats.rejected
+    leave(clients)
+
+
+def test_who_is_too_many_is_told_so(listener: Listener) -> None:
+    """And handed over to be closed gently; counted as rejected, not as connected."""
+    door = Door(room=1)
+    clients = wait_at(listener, 3)
+    door.acceptor.accept_burst(listener)
+    assert (1, 2) == (len(door.admitted), len(door.refused))
+    assert (1, 2) == (door.stats.connections, door.stats.rejected["busy"])
+    clients[0].settimeout(BRIEFLY)
+    with pytest.raises(TimeoutError):
+        clients[0].recv(100)
+    for client in clients[1:]:
+        client.settimeout(PATIENCE)
+        assert b"SERVER_BUSY\n" == client.recv(100)
+    leave(clients)
+    door.close()
+
+
+def test_who_cannot_even_be_told_is_closed(listener: Listener) -> None:
+    """A client that has left already, for one."""
+    door = Door(room=0)
+
+    class Gone(socket.socket):
+        def send(self, *_: object) -> int:
+            raise BrokenPipeError
+
+    with Gone() as sock:
+        listener.script = [sock]
+        door.acceptor.accept_burst(listener)
+        assert -1 == sock.fileno()
+    assert [] == door.refused
+    assert 1 == door.stats.rejected["busy"]
+
+
+def test_running_accepts_whoever_comes(
+    run_in_no_time: RunInNoTime, listener: Listener, door: Door
+) -> None:
+    """At once, but for a pause when something has run out; until it is cancelled."""
+
+    async def main() -> None:
+        clients = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(door.acceptor.run, load("trio"), listener)
+            for count in (1, 2):
+                clients += wait_at(listener, 1)
+                await trio.sleep(0.001)
+                assert count == len(door.admitted)
+            listener.errors = [errno.EMFILE, errno.ENFILE]
+            clients += wait_at(listener, 2)
+            await trio.sleep(2 * PAUSE - 0.01)
+            assert 2 == len(door.admitted)
+            await trio.sleep(0.02)
+            assert 4 == len(door.admitted)
+            nursery.cancel_scope.cancel()
+        leave(clients)
+
+    run_in_no_time(main)
+    assert (1, 1) == (door.stats.rejected["emfile"], door.stats.rejected["enfile"])

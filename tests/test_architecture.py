@@ -1,0 +1,227 @@
+"""Imports point one way, and every module keeps to the same manners."""
+
+import ast
+import importlib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dumb_async.runtimes import base
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("dumb_async", "variants", "loadgen", "examples")
+PUBLIC = ("dumb_async", "dumb_async.protocol", "dumb_async.runtimes")
+
+#: What would make the core depend on more than the bytes it is given.
+IMPURE = {
+    "anyio", "asyncio", "concurrent", "datetime", "io", "multiprocessing", "os", "queue", "random",
+    "sched", "secrets", "select", "selectors", "signal", "socket", "socketserver", "ssl",
+    "subprocess", "sys", "threading", "time", "trio", "uvloop",
+}  # fmt: skip
+
+LONGEST_MODULE = 300
+LONGEST_FUNCTION = 45
+
+#: Known to be longer, until it is not.
+TOO_LONG = {"dumb_async/protocol/connection.py"}
+
+
+def modules() -> list[str]:
+    """Every module of ours, by its path from the root."""
+    found = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return sorted(str(path.relative_to(ROOT)) for path in found)
+
+
+def name_of(path: str) -> str:
+    """The name under which a module is imported."""
+    return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+def tree_of(path: str) -> ast.Module:
+    """The module, parsed and not run."""
+    return ast.parse((ROOT / path).read_text())
+
+
+def imports_of(path: str) -> Iterator[tuple[str, str | None]]:
+    """Each import of a module: from where, and which name (``None``: the module itself)."""
+    package = path.removesuffix(".py").split("/")[:-1]
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, None
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            for alias in node.names:
+                yield ".".join([*above, *filter(None, [node.module])]), alias.name
+
+
+def is_inside(module: str, package: str) -> bool:
+    """Whether it is the package or something in it."""
+    return module == package or module.startswith(package + ".")
+
+
+def exports_of(module: str) -> frozenset[str]:
+    """The public names of a package."""
+    return frozenset(importlib.import_module(module).__all__)
+
+
+def submodules_of(package: str) -> frozenset[str]:
+    """The names of what lies in its folder."""
+    inside = (ROOT / package.replace(".", "/")).iterdir()
+    return frozenset(path.stem for path in inside if path.suffix == ".py" or path.is_dir())
+
+
+ALL = pytest.mark.parametrize("path", modules())
+CORE = pytest.mark.parametrize("path", [path for path in modules() if "/protocol/" in path])
+FRAMEWORK = pytest.mark.parametrize(
+    "path", [path for path in modules() if path.startswith("dumb_async/")]
+)
+USERS = pytest.mark.parametrize(
+    "path", [path for path in modules() if not path.startswith("dumb_async/")]
+)
+
+
+@CORE
+def test_the_core_imports_nothing_of_ours(path: str) -> None:
+    """But itself, and no socket, clock, thread or event loop."""
+    for module, _ in imports_of(path):
+        assert module.partition(".")[0] not in IMPURE
+        assert is_inside(module, "dumb_async.protocol") or not is_inside(module, "dumb_async")
+
+
+@CORE
+def test_the_core_awaits_nothing(path: str) -> None:
+    """Not even where nobody would notice."""
+    kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    assert not any(isinstance(node, kinds) for node in ast.walk(tree_of(path)))
+
+
+@FRAMEWORK
+def test_the_framework_imports_nothing_built_upon_it(path: str) -> None:
+    """Neither variants nor the load generator, and no example, test or benchmark."""
+    above = {"variants", "loadgen", "examples", "tests", "bench"}
+    assert not above & {module.partition(".")[0] for module, _ in imports_of(path)}
+
+
+@FRAMEWORK
+def test_only_one_module_each_knows_a_runtime(path: str) -> None:
+    """What differs between them is behind the seam."""
+    libraries = {"asyncio", "trio", "uvloop", "anyio"}
+    if "/runtimes/" not in path:
+        assert not libraries & {module.partition(".")[0] for module, _ in imports_of(path)}
+
+
+@pytest.mark.parametrize("path", ["dumb_async/commands.py", "examples/greeter.py"])
+def test_services_are_written_with_the_public_api(path: str) -> None:
+    """The four commands show that nothing else is needed."""
+    names = {name for module, name in imports_of(path) if is_inside(module, "dumb_async")}
+    assert names <= exports_of("dumb_async")
+
+
+@USERS
+def test_users_use_public_names_only(path: str) -> None:
+    """Imported from a public package, in whose ``__all__`` they are; and no ``_private``."""
+    aliases: set[str] = set()
+    for module, name in imports_of(path):
+        if not is_inside(module, "dumb_async"):
+            continue
+        assert module in PUBLIC, module
+        if name is None:
+            aliases.add(module)
+        elif f"{module}.{name}" in PUBLIC:
+            aliases.add(name)
+        else:
+            assert name in exports_of(module), f"{module}.{name}"
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in aliases:
+            assert any(node.attr in exports_of(module) for module in PUBLIC), ast.unparse(node)
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_public_names_exist_and_say_what_they_are(package: str) -> None:
+    """In order, once each; what has a docstring has one of its own."""
+    module = importlib.import_module(package)
+    names = module.__all__
+    assert len(set(names)) == len(names)
+    for name in names:
+        value = getattr(module, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert inspect.getdoc(value), name
+            assert value.__doc__, name
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_public_packages_export_what_they_import(package: str) -> None:
+    """Nothing is imported there for no reason."""
+    path = package.replace(".", "/") + "/__init__.py"
+    names = {name for module, name in imports_of(path) if is_inside(module, "dumb_async")}
+    assert names - submodules_of(package) <= exports_of(package)
+
+
+@ALL
+def test_modules_have_docstrings(path: str) -> None:
+    """The first thing that a reader sees."""
+    assert ast.get_docstring(tree_of(path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=pytest.mark.xfail(reason="too long") if path in TOO_LONG else ())
+        for path in modules()
+    ],
+)
+def test_modules_have_a_bearable_length(path: str) -> None:
+    """A page to three."""
+    assert len((ROOT / path).read_text().splitlines()) < LONGEST_MODULE
+
+
+@ALL
+def test_public_classes_functions_and_methods_have_docstrings(path: str) -> None:
+    """Methods that a base class describes need none, nor the commands of an example."""
+    if path.startswith("examples/"):
+        return
+    module = importlib.import_module(name_of(path))
+    for name, value in vars(module).items():
+        if name.startswith("_") or getattr(value, "__module__", None) != module.__name__:
+            continue
+        if inspect.isfunction(value) or inspect.isclass(value):
+            assert value.__doc__, name
+        if inspect.isclass(value):
+            for method in filter(inspect.isfunction, vars(value).values()):
+                described = method.__name__.startswith("_") or inspect.getdoc(method)
+                assert described or is_described(value, method.__name__), method.__qualname__
+
+
+def is_described(kind: type, method: str) -> bool:
+    """Whether what the class stands in for says what the method does."""
+    protocols = (value for value in vars(base).values() if inspect.isclass(value))
+    return any(
+        inspect.getdoc(getattr(protocol, method, None)) for protocol in (*protocols, *kind.__mro__)
+    )
+
+
+def own_length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function, those of functions inside it not counted."""
+    inside = [
+        node
+        for node in ast.walk(function)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node is not function
+    ]
+    lines = {line for one in (function, *inside) for line in lines_of(one)}
+    return len(lines - {line for one in inside for line in lines_of(one)})
+
+
+def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> range:
+    """From its first line to its last, decorators not counted."""
+    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+
+
+@ALL
+def test_functions_are_short(path: str) -> None:
+    """They fit on a screen; most are a dozen lines."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert own_length(node) <= LONGEST_FUNCTION, node.name

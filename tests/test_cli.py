@@ -1,0 +1,288 @@
+"""The command line: every setting is a flag, every mistake one clear message."""
+
+import logging
+import re
+import runpy
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from dumb_async import Service, Settings, __version__, cli
+from dumb_async.runtimes import NAMES
+
+from .protocol.driver import converse
+from .test_running import visiting
+
+FLAGS = {parameter.name: parameter for parameter in cli.main.params}
+
+#: For each flag that takes a value: one that is valid and not the default.
+VALUES: dict[str, tuple[str, object]] = {
+    "host": ("localhost", "localhost"),
+    "port": ("0", 0),
+    "backlog": ("7", 7),
+    "limit_line": ("8", 8),
+    "limit_connections": ("9", 9),
+    "limit_pipeline": ("10", 10),
+    "timeout_idle": ("1.5", 1.5),
+    "timeout_line": ("0", 0.0),
+    "timeout_write": ("2", 2.0),
+    "timeout_graceful": ("0.5", 0.5),
+    "metrics_host": ("localhost", "localhost"),
+    "metrics_port": ("0", 0),
+    "loop": ("trio", "trio"),
+}
+
+
+class Runs(list[tuple[Service, dict[str, Any]]]):
+    """What the command line would have run."""
+
+    def run(self, service: Service, **options: Any) -> None:
+        self.append((service, options))
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    """Nothing is served; what would be is noted."""
+    noted = Runs()
+    monkeypatch.setattr(cli, "run", noted.run)
+    return noted
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """What is configured here ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def invoke(*flags: str, env: dict[str, str] | None = None) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(cli.main, list(flags), env=env)
+
+
+def flag(name: str) -> str:
+    """As it is written."""
+    return "--" + name.replace("_", "-")
+
+
+def test_every_setting_is_a_flag(runs: Runs) -> None:
+    """With its default and its range."""
+    assert 0 == invoke().exit_code
+    ((_, options),) = runs
+    defaults = {one.name: one.default for one in fields(Settings)}
+    assert defaults == {name: options[name] for name in defaults}
+    assert Settings() == Settings(**{name: options[name] for name in defaults})
+
+
+def test_every_flag_is_in_the_help() -> None:
+    """With what it does, and its default where it has one."""
+    result = invoke("--help")
+    assert (0, "") == (result.exit_code, result.stderr)
+    text = " ".join(result.stdout.split())
+    for name, parameter in FLAGS.items():
+        assert isinstance(parameter, click.Option)
+        assert flag(str(name)) in text
+        assert parameter.help
+        assert " ".join(parameter.help.split()) in text, name
+    for default in ("127.0.0.1", "8090", "9000", "1024", "256", "86400", "1000000000000", "auto"):
+        assert f"[default: {default}" in text.replace("86400.0", "86400"), default
+    assert "DUMB_LIMIT_LINE" in text
+    assert all(name in text for name in NAMES)
+
+
+def test_the_flags_are_those_agreed() -> None:
+    """The manual names them."""
+    assert {
+        "host", "port", "loop", "service", "backlog", "wait_unit", "limit_line", "limit_wait",
+        "limit_burn", "limit_stream", "limit_connections", "limit_pipeline", "timeout_idle",
+        "timeout_line", "timeout_write", "timeout_graceful", "metrics_host", "metrics_port",
+        "no_metrics", "log_level", "log_format", "access_log", "version",
+    } == FLAGS.keys()  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("way", ["flag", "environment"])
+def test_values_are_passed_on(runs: Runs, name: str, way: str) -> None:
+    """By the flag, or by DUMB_<FLAG>."""
+    text, value = VALUES[name]
+    if way == "flag":
+        result = invoke(flag(name), text)
+    else:
+        result = invoke(env={"DUMB_" + name.upper(): text})
+    assert 0 == result.exit_code, result.output
+    assert value == runs[0][1][name]
+    assert type(value) is type(runs[0][1][name])
+
+
+@pytest.mark.parametrize("name", ["no_metrics", "access_log"])
+@pytest.mark.parametrize("way", ["flag", "environment"])
+def test_switches_are_passed_on(runs: Runs, name: str, way: str) -> None:
+    """By the flag, or by DUMB_<FLAG>=1; 0 leaves them off."""
+    off, on = {"DUMB_" + name.upper(): "0"}, {"DUMB_" + name.upper(): "1"}
+    assert 0 == invoke(env=off).exit_code
+    assert 0 == (invoke(flag(name)) if way == "flag" else invoke(env=on)).exit_code
+    seen = [
+        (options["metrics_port"] is None) if name == "no_metrics" else options["access_log"]
+        for _, options in runs
+    ]
+    assert [False, True] == seen
+
+
+def test_a_flag_is_stronger_than_the_environment(runs: Runs) -> None:
+    """It was given last."""
+    invoke("--port", "1", env={"DUMB_PORT": "2"})
+    assert 1 == runs[0][1]["port"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "request_", "reply"),
+    [
+        ((), b"PING\nWAIT 1\nBURN 3\nSTREAM 2\n", b"PONG\nDONE\nRESULT 6\nAADONE\n"),
+        (("--limit-wait", "1"), b"WAIT 1\nWAIT 1.1\n", b"DONE\nINVALID_ARGUMENT\n"),
+        (("--limit-burn", "1"), b"BURN 1\nBURN 2\n", b"RESULT 1\nINVALID_ARGUMENT\n"),
+        (("--limit-stream", "1"), b"STREAM 1\nSTREAM 2\n", b"ADONE\nINVALID_ARGUMENT\n"),
+        (
+            ("--wait-unit", "ms", "--limit-wait", "1"),
+            b"WAIT 1000\nWAIT 1001\n",
+            b"DONE\nINVALID_ARGUMENT\n",
+        ),
+        (("--service", "examples.greeter:service"), b"ECHO x\nBURN 3\n", b"x\nUNKNOWN_COMMAND\n"),
+    ],
+)
+def test_the_service_is_made_as_told(
+    runs: Runs, flags: tuple[str, ...], request_: bytes, reply: bytes
+) -> None:
+    """The four commands with their limits, or one's own."""
+    assert 0 == invoke(*flags).exit_code
+    assert reply == converse(runs[0][0], request_).sent
+
+
+def test_the_log_is_configured(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is served."""
+    assert 0 == invoke("--log-level", "ERROR", "--log-format", "json").exit_code
+    assert logging.ERROR == logging.getLogger().level
+    assert 1 == len(runs)
+    assert "" == capsys.readouterr().err
+
+
+MISTAKES = [
+    "--no-such-flag", "surplus", "--loop twisted", "--port many", "--port 70000", "--port -1",
+    "--metrics-port 70000", "--metrics-port -1", "--wait-unit fortnight", "--log-level loud",
+    "--log-format xml", "--backlog 0", "--limit-line 0", "--limit-line many", "--limit-line 1.5",
+    "--limit-connections 0", "--limit-pipeline 0", "--limit-burn -1", "--limit-burn 1e3",
+    "--limit-stream 1.5", "--limit-wait -1", "--limit-wait nan", "--limit-wait inf",
+    "--timeout-idle -1", "--timeout-idle inf", "--timeout-line nan", "--timeout-write x",
+    "--timeout-graceful soon", "--service nocolon", "--service no_such_module:service",
+    "--service examples.greeter:nothing", "--service json:loads", "--service :", "--port",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_explained_briefly(runs: Runs, mistake: str) -> None:
+    """What is wrong is named, nothing is served, and the status is 2."""
+    result = invoke(*mistake.split())
+    assert 2 == result.exit_code
+    assert "" == result.stdout
+    assert 1 <= len(result.stderr.splitlines()) <= 5
+    assert mistake.rsplit(maxsplit=1)[-1].removeprefix("--") in result.stderr
+    assert "Traceback" not in result.stderr
+    assert [] == runs
+
+
+@pytest.mark.parametrize(("name", "value"), [("PORT", "many"), ("LOOP", "x"), ("NO_METRICS", "x")])
+def test_a_mistake_in_the_environment_is_explained(runs: Runs, name: str, value: str) -> None:
+    """It is one on the command line, just elsewhere."""
+    result = invoke(env={"DUMB_" + name: value})
+    assert 2 == result.exit_code
+    assert value in result.stderr
+    assert [] == runs
+
+
+def test_the_version_is_printed() -> None:
+    """That of the package."""
+    result = invoke("--version")
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert __version__ in result.stdout
+
+
+@pytest.mark.parametrize("taken", ["--port", "--metrics-port"])
+def test_a_taken_port_is_said_in_one_line(taken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit status is 1."""
+    if taken == "--metrics-port":  # see test_a_taken_metrics_port_leaves_no_listener
+        monkeypatch.setattr(cli, "run", _fail_like_a_taken_port)
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = str(holder.getsockname()[1])
+        result = invoke("--port", "0", "--metrics-port", "0", taken, port)
+    assert 1 == result.exit_code
+    assert (
+        f"dumb_async: cannot listen on 127.0.0.1:{port}: Address already in use\n" == result.stderr
+    )
+
+
+def _fail_like_a_taken_port(*_: object, metrics_port: int, **__: object) -> None:
+    raise OSError(98, f"cannot listen on 127.0.0.1:{metrics_port}: Address already in use")
+
+
+def test_a_loop_that_is_not_installed_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit status is 1: the usage was right."""
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    monkeypatch.delitem(sys.modules, "dumb_async.runtimes.uvloop_", raising=False)
+    result = invoke("--port", "0", "--no-metrics", "--loop", "uvloop")
+    assert 1 == result.exit_code
+    assert result.stderr.startswith("dumb_async: --loop uvloop cannot be used: ")
+    assert 1 == len(result.stderr.splitlines())
+
+
+def test_an_error_without_a_number_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no text from the system."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("something else")
+
+    monkeypatch.setattr(cli, "run", fail)
+    result = invoke()
+    assert (1, "dumb_async: something else\n") == (result.exit_code, result.stderr)
+
+
+def test_a_bug_is_not_taken_for_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its trace is wanted."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "run", fail)
+    assert isinstance(invoke().exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("module", ["dumb_async", "dumb_async.healthcheck"])
+def test_it_runs_as_a_module(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``python -m``."""
+    monkeypatch.setattr(sys, "argv", [module, "--help"])
+    for name in ("dumb_async.__main__", "dumb_async.healthcheck"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    assert 0 == ended.value.code
+    assert "--port" in capsys.readouterr().out
+
+
+def test_what_is_told_is_what_is_served() -> None:
+    """From the flags to the socket, and what is logged meanwhile."""
+    replies: list[bytes] = []
+    with visiting(lambda visitor: replies.append(visitor.ask(b"PING\nPINGS\n"))):
+        result = invoke("--port", "0", "--no-metrics", "--limit-line", "4")
+    assert [b"PONG\nLINE_TOO_LONG\n"] == replies
+    assert 0 == result.exit_code
+    assert re.search(r"INFO +dumb_async serves on .*\n.*SIGTERM: stopping", result.stderr)
