@@ -199,3 +199,22 @@ def test_running_accepts_whoever_comes(
 
     run_in_no_time(main)
     assert (1, 1) == (door.stats.rejected["emfile"], door.stats.rejected["enfile"])
+
+
+def test_who_cannot_be_watched_is_closed(listener: Listener, door: Door) -> None:
+    """Counted as rejected; the next is accepted in the same burst."""
+    clients = wait_at(listener, 2)
+    admit, errors = door.admitted.append, [OSError(errno.ENOSPC, "too many")]
+
+    def fail_once(sock: socket.socket) -> None:
+        if errors:
+            raise errors.pop()
+        admit(sock)
+
+    acceptor = Acceptor(door.stats, lambda: True, lambda: None, fail_once, door.refused.append)
+    assert acceptor.accept_burst(listener)
+    assert (1, 1) == (len(door.admitted), door.stats.connections)
+    assert {"busy": 0, "enospc": 1} == door.stats.rejected
+    clients[0].settimeout(PATIENCE)
+    assert b"" == clients[0].recv(1)
+    leave(clients)

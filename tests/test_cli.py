@@ -286,3 +286,9 @@ def test_what_is_told_is_what_is_served() -> None:
     assert [b"PONG\nLINE_TOO_LONG\n"] == replies
     assert 0 == result.exit_code
     assert re.search(r"INFO +dumb_async serves on .*\n.*SIGTERM: stopping", result.stderr)
+
+
+def test_the_environment_cannot_ask_for_the_version(runs: Runs) -> None:
+    """Many a container has a variable of that name."""
+    assert 0 == invoke(env={"DUMB_VERSION": "1.2.3"}).exit_code
+    assert 1 == len(runs)

@@ -7,7 +7,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dumb_async.deadlines import TICK, Deadlines
+from dumb_async.deadlines import BATCH, TICK, Deadlines
 from dumb_async.runtimes import load
 
 from .conftest import RunInNoTime
@@ -275,3 +275,49 @@ def test_running_looks_when_it_is_time(run_in_no_time: RunInNoTime) -> None:
     assert list(seen) == ["", "early", "late", "later"]
     for name, due in (("early", 5.0), ("late", 500.0), ("later", 1000.0)):
         assert -EPSILON <= seen[name] - seen[""] - due <= TICK + EPSILON
+
+
+def test_who_is_discarded_is_not_looked_at() -> None:
+    """Nor held on to; discarding twice does nothing."""
+    deadlines = Deadlines()
+    one, two = watch(deadlines, 10.0), watch(deadlines, 10.0)
+    deadlines.discard(one)
+    deadlines.discard(one)
+    assert one.tick is None
+    deadlines.look(11.0)
+    assert (0, 0, 1) == (one.looks, one.expired, two.expired)
+    deadlines.watch(one, 12.0)
+    deadlines.look(13.0)
+    assert 1 == one.expired
+
+
+def test_many_are_looked_at_in_batches() -> None:
+    """So that others have their turn in between; whether there are more is told."""
+    deadlines = Deadlines()
+    watched = [watch(deadlines, 10.0) for _ in range(2 * BATCH + 1)]
+    looks = []
+    while deadlines.look(11.0):
+        looks.append(sum(one.expired for one in watched))
+    assert [BATCH, 2 * BATCH] == looks
+    assert [1] * (2 * BATCH + 1) == [one.expired for one in watched]
+
+
+def test_running_lets_others_have_their_turn(run_in_no_time: RunInNoTime) -> None:
+    """Between two batches."""
+    watched: list[Watched] = []
+    seen: list[int] = []
+
+    async def main() -> None:
+        start = trio.current_time()
+        deadlines = Deadlines()
+        watched.extend(watch(deadlines, start + 1.0) for _ in range(5 * BATCH))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(deadlines.run, load("trio"))
+            await trio.sleep(0.999)
+            while trio.current_time() < start + 1.1 and (not seen or seen[-1] < 5 * BATCH):
+                seen.append(sum(one.expired for one in watched))
+                await (trio.lowlevel.checkpoint() if seen[-1] else trio.sleep(0.001))
+            nursery.cancel_scope.cancel()
+
+    run_in_no_time(main)
+    assert 3 <= len({count for count in seen if count})

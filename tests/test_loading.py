@@ -70,6 +70,7 @@ def test_what_is_no_service_is_refused(name: str) -> None:
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("import not_installed_at_all", "not_installed_at_all"),
         ("def :", "SyntaxError"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
     ],
 )
 def test_a_module_that_fails_says_why(folder: Path, code: str, complaint: str) -> None:

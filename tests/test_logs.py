@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from dumb_async.logs import announce, configure, log_failure
+from dumb_async.protocol import BadCommand
 
 logger = logging.getLogger("dumb_async.test")
 
@@ -107,3 +108,19 @@ def test_a_failure_is_logged_without_its_text(
     assert "a command failed: ValueError" in err
     assert "in fails" in err
     assert "secret" not in err
+
+
+def test_a_bad_command_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """What it returned is told by its type alone: its text may be a client's."""
+    log_failure(logging.getLogger("x"), "failed", BadCommand("ECHO returned str"))
+    assert "failed: ECHO returned str" in caplog.text
+
+
+def test_the_text_of_another_failure_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """It often quotes what the function was given."""
+    try:
+        int(b"a client's secret")
+    except ValueError as error:
+        log_failure(logging.getLogger("x"), "failed", error)
+    assert "failed: ValueError" in caplog.text
+    assert "invalid literal" not in caplog.text

@@ -1,16 +1,19 @@
 """Counters, how they are exported, and the page that they are on."""
 
+import errno
 import http.client
 import logging
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from dumb_async.acceptor import PAUSE
 from dumb_async.exporter import SCRAPERS, Exporter
 from dumb_async.lag import INTERVAL, measure_lag
 from dumb_async.metrics import registry_for
@@ -234,3 +237,23 @@ def test_logging_is_not_touched(exporter: Exporter) -> None:
     """The page has no log of its own."""
     assert 200 == get(exporter)[0]
     assert not logging.getLogger("prometheus_client").handlers
+
+
+def test_running_out_of_descriptors_does_not_make_it_spin(
+    stats: Stats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection stays in the queue, so it would be tried again without end."""
+    pauses: list[float] = []
+    left = [errno.EMFILE] * 3
+    accept = socket.socket.accept
+
+    def fail(listener: socket.socket) -> Any:
+        if left:
+            raise OSError(left.pop(), "told to")
+        return accept(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", fail)
+    monkeypatch.setattr("dumb_async.exporter.time.sleep", pauses.append)
+    with Exporter(registry_for(stats), "127.0.0.1", 0) as exporter:
+        assert 200 == get(exporter)[0]
+    assert [PAUSE] * 3 == pauses

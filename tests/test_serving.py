@@ -14,11 +14,12 @@ import pytest
 import trio
 
 import dumb_async
-from dumb_async import Server, Service
+from dumb_async import Action, Send, Server, Service, Sleep
+from dumb_async.acceptor import BURST
 from dumb_async.runtimes import NAMES, Event, Runtime, current, load
 from dumb_async.serving import REFUSALS_AT_A_TIME, Address
 
-from .support import connect, converse, in_time, is_cut, read
+from .support import connect, converse, in_time, is_cut, read, reset
 
 CONVERSATION = b"PING\nWAIT 0.001\nBURN 2000\nSTREAM 70000\nWAIT x\nnonsense\nPI"
 REPLIES = (
@@ -502,3 +503,99 @@ def test_two_servers_on_one_loop(runtime: Runtime) -> None:
 
     with_server(runtime, one, body)
     assert (1, 2) == (one.stats.requests["ping"], two.stats.requests["ping"])
+
+
+def test_a_server_serves_once() -> None:
+    """And says so, where a second time would meet closed sockets."""
+
+    async def main() -> None:
+        server = Server(port=0)
+        server.stop()
+        await server.serve()
+        with pytest.raises(RuntimeError, match="once"):
+            await server.serve()
+
+    asyncio.run(main())
+
+
+@pytest.mark.xfail(reason="it ends the server, or is an error in a callback of its loop")
+@pytest.mark.parametrize("leave", [reset, socket.socket.close], ids=["reset", "close"])
+def test_a_command_whose_clean_up_fails_costs_one_connection(
+    runtime: Runtime, leave: Callable[[socket.socket], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its client is gone; the others are served, and the failure is logged."""
+    service = Service()
+    service.constant("PING", b"PONG\n")
+
+    @service.command("HOLD")
+    def hold() -> Iterator[Action]:
+        try:
+            yield Sleep(0.01 if leave is socket.socket.close else 3600)
+            yield Send(b"A" * 10_000_000)
+        finally:
+            raise LookupError
+
+    server = Server(service, port=0)
+
+    async def body(address: Address) -> None:
+        client = connect(address)
+        client.send(b"HOLD\n")
+        while not server.stats.requests["hold"]:
+            await runtime.checkpoint()
+        leave(client)
+        while server.stats.active:
+            await runtime.checkpoint()
+        assert b"PONG\n" == await converse(runtime, address, b"PING\n")
+
+    with_server(runtime, server, body)
+    assert 1 == caplog.text.count("LookupError")
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+def test_everybody_who_had_connected_before_a_stop_is_served(runtime: Runtime) -> None:
+    """However many there are in the queue."""
+    server = Server(port=0)
+
+    async def main() -> None:
+        (address,) = server.listen()
+        clients = [connect(address) for _ in range(2 * BURST + 5)]
+        for client in clients:
+            client.send(b"PING\n")
+        server.stop()
+        await server.serve(runtime=runtime)
+        for client in clients:
+            assert b"PONG\n" == await read(runtime, client)
+            client.close()
+
+    in_time(runtime, main)
+
+
+def test_two_stops_before_the_start_serve_nobody(runtime: Runtime) -> None:
+    """Whoever is in the queue is cut off."""
+    server = Server(port=0, timeout_graceful=3600)
+
+    async def main() -> None:
+        (address,) = server.listen()
+        with connect(address) as client:
+            client.send(b"WAIT 3600\n")
+            server.stop()
+            server.stop()
+            await server.serve(runtime=runtime)
+            while not is_cut(client):
+                await runtime.checkpoint()
+
+    in_time(runtime, main)
+
+
+def test_who_leaves_makes_room_for_who_comes(runtime: Runtime) -> None:
+    """Even if both happen in one turn."""
+    server = Server(port=0, limit_connections=1)
+
+    async def body(address: Address) -> None:
+        for _ in range(20):
+            with connect(address) as client:
+                client.send(b"PING\n")
+                assert b"PONG\n" == await read(runtime, client, 5)
+
+    with_server(runtime, server, body)
+    assert {"busy": 0} == server.stats.rejected

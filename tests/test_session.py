@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dumb_async import Settings, dumb_service
+from dumb_async import Service, Settings, dumb_service
 from dumb_async import session as module
 from dumb_async.deadlines import Deadlines
-from dumb_async.protocol import NEED_DATA, Close, Compute, Config, Send, Sleep
+from dumb_async.protocol import NEED_DATA, Action, Close, Compute, Config, Send, Sleep
 from dumb_async.session import AT_ONCE, READ_SIZE, Session, Shared, is_over
 from dumb_async.stats import Stats
 
@@ -304,3 +304,34 @@ def test_unsent_is_what_the_client_has_not_taken(
     while filled:
         filled -= len(drain(client))
     assert 0 == session.unsent()
+
+
+def test_a_closed_session_is_let_go_of(make: Make) -> None:
+    """Nothing that looks at it later holds it, or what its client had asked."""
+    session = make()
+    buckets = session._shared.deadlines._buckets
+    assert [{session}] == list(buckets.values())
+    session.close()
+    assert [set()] == list(buckets.values())
+
+
+def test_a_running_command_ends_with_its_client(
+    client: socket.socket, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """Its ``finally`` is run when the connection is closed, not when it is forgotten."""
+    service, released = Service(), []
+
+    @service.command("HOLD")
+    def hold() -> Iterator[Action]:
+        try:
+            yield Sleep(3600)
+        finally:
+            released.append(True)
+
+    shared = Shared(Config(service), Settings(), Stats(service.labels), Deadlines())
+    session = Session(pair[1], shared)
+    client.send(b"HOLD\n")
+    assert Sleep(3600) == session.receive(1000.0)
+    assert [] == released
+    session.close()
+    assert [True] == released

@@ -131,3 +131,35 @@ def test_a_limit_that_is_set_is_kept(limit_to: Any) -> None:
     limits = limit_to(1024, 20_000)
     assert 5000 == connections_allowed(Settings(limit_connections=5000))
     assert (20_000, 20_000) == limits.now
+
+
+@pytest.mark.parametrize("name", ["timeout_idle", "timeout_line", "timeout_write"])
+def test_times_that_no_clock_can_add_up_are_refused(name: str) -> None:
+    """One that is finite, but over thirty years, would end the server at its first client."""
+    options: dict[str, Any] = {name: 1e308}
+    with pytest.raises(ValueError, match=name):
+        Settings(**options)
+
+
+def test_more_clients_than_descriptors_are_warned_of(
+    limit_to: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is tried all the same."""
+    limit_to(1024, 2000)
+    assert 5000 == connections_allowed(Settings(limit_connections=5000))
+    (record,) = caplog.records
+    assert "1900" in record.getMessage()
+    assert "5000" in record.getMessage()
+    assert 1900 == connections_allowed(Settings(limit_connections=1900))
+    assert 1 == len(caplog.records)
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in NUMBERS if one.metadata["most"]], ids=lambda one: one.name
+)
+def test_the_most_is_allowed(one: Any) -> None:
+    """And nothing above it."""
+    most = one.metadata["most"]
+    assert most == getattr(Settings(**{one.name: most}), one.name)
+    with pytest.raises(ValueError, match=one.name):
+        Settings(**{one.name: most + 1})

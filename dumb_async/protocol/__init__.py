@@ -8,7 +8,7 @@ from .actions import LONGEST_SLEEP, NEED_DATA, Action, Close, Compute, NeedData,
 from .arguments import InvalidArgument, decimal, integer
 from .client import ClientConnection, Closed, Event, Reply
 from .config import Config
-from .connection import Connection, ProtocolError
+from .connection import Connection
 from .expectations import Expected, Outcome
 from .replies import (
     INTERNAL_ERROR,
@@ -18,6 +18,7 @@ from .replies import (
     SERVER_BUSY,
     UNKNOWN_COMMAND,
 )
+from .running import ProtocolError
 from .service import BadCommand, Command, Service
 
 __all__ = [

@@ -8,8 +8,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from .actions import NEED_DATA, NeedData
-from .connection import ProtocolError
 from .expectations import Expected, Matcher, Outcome
+from .running import ProtocolError
 from .service import Service
 
 

@@ -26,22 +26,20 @@ Rules of the core:
   that gives others their turn between two actions is fair.
 """
 
+import contextlib
 from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any, Final
 
-from .actions import NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
+from .actions import NEED_DATA, Action, Close, Compute, NeedData, Send
 from .arguments import InvalidArgument
 from .config import Config
 from .replies import INTERNAL_ERROR, INVALID_ARGUMENT, LINE_TOO_LONG, UNKNOWN_COMMAND
+from .running import ProtocolError, Running
 from .service import INVALID, TOO_LONG, UNKNOWN, BadCommand
 
 #: Immediate replies are joined until they are this long, in bytes: what one write to a
 #: socket usually takes.
 SEND_SIZE: Final = 65536
-
-
-class ProtocolError(RuntimeError):
-    """The driver broke the rules of the core: a bug in the driver, not in the peer."""
 
 
 class Connection:
@@ -54,16 +52,12 @@ class Connection:
 
     __slots__ = (
         "_at",
-        "_computing",
         "_config",
         "_counts",
         "_deaf",
         "_end",
-        "_failure",
-        "_first",
         "_lines",
         "_ready",
-        "_result",
         "_run",
         "_running",
         "_tail",
@@ -79,11 +73,7 @@ class Connection:
         self._at = 0
         self._run = 0  # how often the first of them is repeated, if it has a constant reply
         self._ready: Send | None = None  # the next action, if it is known already
-        self._running: Iterator[Action] | None = None  # the command that takes time
-        self._first: Action | None = None  # its first action
-        self._computing = False  # the result of a Compute is due
-        self._result: Any = None  # it, or
-        self._failure: Exception | None = None  # why there is none
+        self._running: Running | None = None  # the command that takes time
         self._end: Close | None = None  # what comes once every line is answered
         self._deaf = False  # nothing more is read from this client
         #: Whether a line has begun and its end is still to come.
@@ -132,7 +122,7 @@ class Connection:
                 action, self._ready = self._ready, None
                 return action
             if self._running is not None:
-                step = self._advance()
+                step = self._advance(self._running)
                 if step is not None:
                     return step
             elif self._lines:
@@ -157,30 +147,29 @@ class Connection:
 
         :raises ProtocolError: if none is due.
         """
-        if not self._computing:
-            raise ProtocolError("no result is due")
-        self._computing = False
-        self._result = result
+        self._take_in(result, None)
 
     def receive_failure(self, error: Exception) -> None:
         """Take in that the last Compute failed: it is raised in the command, where it yielded.
 
         :raises ProtocolError: if no result is due.
         """
-        if not self._computing:
+        self._take_in(None, error)
+
+    def _take_in(self, result: Any, failure: Exception | None) -> None:
+        if self._running is None:
             raise ProtocolError("no result is due")
-        self._computing = False
-        self._failure = error
+        self._running.receive(result, failure)
 
     def abandon(self) -> None:
         """Let go of everything: the connection is lost, and Close is all that follows.
 
         A running command is closed where it stands, so that its ``finally`` is run now.
         """
-        running: Any = self._running
+        running = self._running
         self._ready = None
         self._hang_up(Close())
-        if hasattr(running, "close"):
+        if running is not None:
             running.close()
 
     def _split(self, data: bytes) -> None:
@@ -276,7 +265,8 @@ class Connection:
             self._counts[INVALID] += 1
             return INVALID_ARGUMENT
         except Exception as error:
-            reply = self._fail(error)
+            self._hang_up(Close(error))
+            reply = INTERNAL_ERROR
         self._counts[command.label] += 1
         return reply
 
@@ -286,52 +276,33 @@ class Connection:
             return reply
         if not isinstance(reply, Iterator):
             raise BadCommand(f"{verb} returned {type(reply).__name__}, not bytes or a generator")
-        try:
-            self._first = _checked(next(reply), verb)
-        except StopIteration:
-            return b""
-        self._running = reply
+        with contextlib.suppress(StopIteration):
+            self._running = Running(verb, reply)
         return b""
 
-    def _advance(self) -> Action | None:
+    def _advance(self, running: Running) -> Action | None:
         """The next action of the running command, ``None`` when it is through."""
-        if self._computing:
-            raise ProtocolError("the result of the last Compute is due")
-        action, self._first = self._first, None
-        if action is None:
-            action = self._resume()
-        if isinstance(action, Close):
-            self._hang_up(action)
-            return None
-        self._computing = isinstance(action, Compute)
-        return action
-
-    def _resume(self) -> Action | None:
-        running: Any = self._running
-        result, self._result = self._result, None
-        failure, self._failure = self._failure, None
         try:
-            if failure is not None:
-                action = running.throw(failure)
-            else:  # any iterator will do for a command that asks for no result
-                action = next(running) if result is None else running.send(result)
-            return _checked(action, getattr(running, "__name__", "a command"))
+            action = running.next_action()
+        except ProtocolError:
+            raise
         except StopIteration:
             self._running = None
         except InvalidArgument:
             self._running = None
             self._ready = Send(INVALID_ARGUMENT)
         except Exception as error:
-            self._ready = Send(self._fail(error))
+            self._hang_up(Close(error))
+            self._ready = Send(INTERNAL_ERROR)
+        else:
+            if not isinstance(action, Close):
+                return action
+            self._hang_up(action)
         return None
-
-    def _fail(self, error: Exception) -> bytes:
-        self._hang_up(Close(error))
-        return INTERNAL_ERROR
 
     def _hang_up(self, close: Close) -> None:
         """Drop whatever else was asked: only ``close`` comes after what is being said."""
-        self._running = self._first = None
+        self._running = None
         self._lines, self._at, self._run = (), 0, 0
         self._tail, self.unfinished = b"", False
         self._deaf = True
@@ -340,9 +311,3 @@ class Connection:
 
 #: The Close that follows an end of input.
 _EOF: Final = Close()
-
-
-def _checked(action: Any, name: str) -> Action:
-    if isinstance(action, (Send, Sleep, Compute, Close)):
-        return action
-    raise BadCommand(f"{name} yielded {type(action).__name__}, not Send, Sleep, Compute or Close")

@@ -159,3 +159,14 @@ def _refuses(server: Server) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def test_who_wakes_as_the_grace_ends_disturbs_nobody(start_server: Start) -> None:
+    """No work is begun any more for those whose WAIT ends while the rest is being cut off."""
+    server = start_server("--timeout-graceful", "0.3")
+    wakes = [b"WAIT %.4f\nBURN 100000000000\n" % (0.25 + 0.15 * n / 100) for n in range(100)]
+    with ExitStack() as stack:
+        occupied(stack, server, *wakes)
+        server.signal(SIGTERM)
+        assert 0 == server.exit_status(within=MARGIN)
+    assert "rror" not in server.stderr

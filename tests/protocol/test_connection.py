@@ -381,3 +381,54 @@ def test_limits_are_positive(limits: dict[str, int]) -> None:
     """With less, nothing could ever be answered."""
     with pytest.raises(ValueError, match="1 or more"):
         Config(service_of(), **limits)
+
+
+@pytest.mark.xfail(reason="taken for the driver's own mistake", raises=ProtocolError)
+def test_a_command_may_break_the_rules_of_another_core() -> None:
+    """One that is a client of another server has a `ClientConnection`: that is its failure."""
+    service = service_of(RELAY=failing(ProtocolError("data after the end of input"), Sleep(1)))
+    assert b"INTERNAL_ERROR\n" == converse(service, b"RELAY\n").sent
+
+
+def holding(released: list[str]) -> Command:
+    """A command that holds something until it is through."""
+
+    def command() -> Iterator[Action]:
+        try:
+            yield Sleep(1)
+            yield Compute(lambda: 1)
+            yield Send(b"x")
+        finally:
+            released.append("released")
+
+    return command
+
+
+@pytest.mark.parametrize("actions", [1, 2, 3])
+def test_a_connection_that_is_abandoned_lets_go(actions: int) -> None:
+    """Of the command that runs, wherever it is, and of all that was asked after it."""
+    released: list[str] = []
+    connection = connect(HOLD=holding(released))
+    connection.receive_data(b"HOLD\nPING\nPIN")
+    for _ in range(actions):
+        action = connection.next_action()
+        if isinstance(action, Compute):
+            connection.compute(action)
+    connection.abandon()
+    assert ["released"] == released
+    assert not connection.unfinished
+    connection.receive_data(b"PING\n")
+    assert [Close(), Close()] == [connection.next_action(), connection.next_action()]
+    connection.abandon()
+
+
+def test_a_connection_can_be_abandoned_at_any_time() -> None:
+    """New, with replies to send, at its end, and with a command that cannot be closed."""
+    connections = [connect(NAP=lambda: iter([Sleep(1)])) for _ in range(4)]
+    connections[1].receive_data(b"PING\nPING\n")
+    connections[2].receive_eof()
+    connections[3].receive_data(b"NAP\n")
+    assert Sleep(1) == connections[3].next_action()
+    for connection in connections:
+        connection.abandon()
+        assert Close() == connection.next_action()

@@ -1,6 +1,6 @@
 """A service is a table: what goes in, and which words its functions get."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -256,3 +256,20 @@ def test_a_compute_shows_what_it_calls() -> None:
     compute = Compute(max, 1, 2)
     assert 2 == compute.run()
     assert "Compute(<built-in function max>, *(1, 2))" == repr(compute)
+
+
+async def coroutine() -> bytes:
+    """What no driver awaits."""
+    return b""
+
+
+async def async_generator() -> AsyncIterator[Action]:
+    """What no driver iterates."""
+    yield Send(b"")
+
+
+@pytest.mark.parametrize("function", [coroutine, async_generator])
+def test_an_async_function_is_refused(function: Any) -> None:
+    """When it is registered, and not when the first client asks."""
+    with pytest.raises(ValueError, match="async"):
+        Service().command("DO")(function)
