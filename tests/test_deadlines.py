@@ -316,7 +316,9 @@ def test_running_lets_others_have_their_turn(run_in_no_time: RunInNoTime) -> Non
             await trio.sleep(0.999)
             while trio.current_time() < start + 1.1 and (not seen or seen[-1] < 5 * BATCH):
                 seen.append(sum(one.expired for one in watched))
-                await (trio.lowlevel.checkpoint() if seen[-1] else trio.sleep(0.001))
+                await trio.lowlevel.checkpoint()
+                if not seen[-1]:
+                    await trio.sleep(0.001)
             nursery.cancel_scope.cancel()
 
     run_in_no_time(main)
