@@ -5,6 +5,7 @@ Nothing here waits. What has to is handed to `handler`.
 
 import contextlib
 import fcntl
+import logging
 import os
 import socket
 import struct
@@ -13,10 +14,13 @@ from time import monotonic
 from typing import Any, Final
 
 from .deadlines import Deadlines
+from .logs import log_failure
 from .protocol import NEED_DATA, Action, Close, Config, Connection, NeedData, Send
 from .runtimes import CancelScope
 from .settings import Settings
 from .stats import Stats
+
+logger = logging.getLogger(__name__)
 
 #: Bytes read at a time. More would only let one client keep others waiting for longer,
 #: and an allocation of 128 KiB or more is a system call of its own.
@@ -153,9 +157,12 @@ class Session:
         The dispatcher must have forgotten it before.
         """
         self._shared.deadlines.discard(self)
-        self.connection.abandon()
         self.fd = -1
         self.sock.close()
+        try:
+            self.connection.abandon()
+        except Exception as error:
+            log_failure(logger, "a command failed as its client left", error)
 
     def half_close(self) -> None:
         """End the client's side for it: what it has asked is answered, then it is closed.

@@ -1,6 +1,7 @@
 """What many tests need: a bound on time, sockets, and a client that awaits its replies."""
 
 import contextlib
+import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
@@ -26,6 +27,22 @@ def in_time(runtime: Runtime, main: Callable[[], Awaitable[T]]) -> T:
         return results
 
     return runtime.run(guarded)[0]
+
+
+@contextlib.contextmanager
+def cpu_time(limit: float) -> Iterator[None]:
+    """Fail if the body takes more than ``limit`` seconds of CPU time, however busy others are."""
+
+    def fail(*_: object) -> None:
+        raise AssertionError(f"more than {limit} s of CPU time")
+
+    before = signal.signal(signal.SIGVTALRM, fail)
+    signal.setitimer(signal.ITIMER_VIRTUAL, limit)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def fill(sock: socket.socket) -> int:

@@ -300,26 +300,3 @@ def test_many_are_looked_at_in_batches() -> None:
         looks.append(sum(one.expired for one in watched))
     assert [BATCH, 2 * BATCH] == looks
     assert [1] * (2 * BATCH + 1) == [one.expired for one in watched]
-
-
-def test_running_lets_others_have_their_turn(run_in_no_time: RunInNoTime) -> None:
-    """Between two batches."""
-    watched: list[Watched] = []
-    seen: list[int] = []
-
-    async def main() -> None:
-        start = trio.current_time()
-        deadlines = Deadlines()
-        watched.extend(watch(deadlines, start + 1.0) for _ in range(5 * BATCH))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(deadlines.run, load("trio"))
-            await trio.sleep(0.999)
-            while trio.current_time() < start + 1.1 and (not seen or seen[-1] < 5 * BATCH):
-                seen.append(sum(one.expired for one in watched))
-                await trio.lowlevel.checkpoint()
-                if not seen[-1]:
-                    await trio.sleep(0.001)
-            nursery.cancel_scope.cancel()
-
-    run_in_no_time(main)
-    assert 3 <= len({count for count in seen if count})

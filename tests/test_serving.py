@@ -518,7 +518,6 @@ def test_a_server_serves_once() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.xfail(reason="it ends the server, or is an error in a callback of its loop")
 @pytest.mark.parametrize("leave", [reset, socket.socket.close], ids=["reset", "close"])
 def test_a_command_whose_clean_up_fails_costs_one_connection(
     runtime: Runtime, leave: Callable[[socket.socket], None], caplog: pytest.LogCaptureFixture

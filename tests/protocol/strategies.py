@@ -64,12 +64,14 @@ streams: st.SearchStrategy[bytes] = st.one_of(
 
 @st.composite
 def cut(draw: st.DrawFn, stream: bytes) -> list[bytes]:
-    """The same bytes, in chunks: byte by byte, in twos and threes, or anyhow."""
-    size = draw(st.sampled_from([0, 0, 1, 2, 3, 7]))
-    if size:
-        places = list(range(size, len(stream), size))
-    else:
-        places = sorted(draw(st.lists(st.integers(0, len(stream)), max_size=12)))
+    """The same bytes, in chunks: line by line, byte by byte, in twos and threes, or anyhow."""
+    how = draw(st.sampled_from(["lines", "lines", "anyhow", "anyhow", 1, 2, 3, 7]))
+    places = draw(st.lists(st.integers(0, len(stream)), max_size=3 if how == "lines" else 12))
+    if how == "lines":
+        places += [at + 1 for at, byte in enumerate(stream) if byte == ord("\n")]
+    elif isinstance(how, int):
+        places = list(range(how, len(stream), how))
+    places.sort()
     return [stream[one:two] for one, two in itertools.pairwise([0, *places, len(stream)])]
 
 

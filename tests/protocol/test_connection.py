@@ -314,6 +314,19 @@ def test_unfinished_tells_whether_a_line_has_begun() -> None:
     assert not connection.unfinished
 
 
+@pytest.mark.parametrize("before", [b"x", b"P", b"\r", b"NAP\n", b"NAP\nx"])
+def test_the_fast_path_is_for_those_who_asked_nothing_before(before: bytes) -> None:
+    """Neither a part of a line nor a command that is still running."""
+    service = service_of(NAP=slowly(Sleep(1), Send(b"up\n")))
+    whole = converse(service, before + b"PING\n")
+    ahead = Driver(Config(service))
+    ahead.connection.receive_data(before)
+    ahead.step()
+    ahead.connection.receive_data(b"PING\n")
+    assert whole.steps == ahead.end().steps
+    assert whole.counts == ahead.counts
+
+
 def test_settled_spares_a_question() -> None:
     """After the reply to a single request, which is the most frequent case of all."""
     connection = connect()
@@ -422,10 +435,27 @@ def test_a_connection_that_is_abandoned_lets_go(actions: int) -> None:
     connection.abandon()
 
 
+def test_what_an_abandoned_connection_lets_go_of_is_closed_at_once() -> None:
+    """Even if somebody else still holds it, or the interpreter collects later."""
+    released: list[str] = []
+    generators = []
+
+    def command() -> Iterator[Action]:
+        generators.append(holding(released)())
+        return generators[-1]  # type: ignore[no-any-return]
+
+    connection = connect(HOLD=command)
+    connection.receive_data(b"HOLD\n")
+    connection.next_action()
+    connection.abandon()
+    assert ["released"] == released
+
+
 def test_a_connection_can_be_abandoned_at_any_time() -> None:
     """New, with replies to send, at its end, and with a command that cannot be closed."""
-    connections = [connect(NAP=lambda: iter([Sleep(1)])) for _ in range(4)]
+    connections = [connect(NAP=lambda: iter([Sleep(1)])) for _ in range(5)]
     connections[1].receive_data(b"PING\nPING\n")
+    connections[4].receive_data(b"PING\n")
     connections[2].receive_eof()
     connections[3].receive_data(b"NAP\n")
     assert Sleep(1) == connections[3].next_action()

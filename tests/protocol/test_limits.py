@@ -10,10 +10,15 @@ from hypothesis import strategies as st
 from dumb_async import dumb_service
 from dumb_async.protocol import Close, Config, Send, Service
 
+from ..support import cpu_time
 from .driver import Driver, converse, drive
 
 SERVICE = dumb_service()
 TOO_LONG = b"LINE_TOO_LONG\n"
+
+#: Seconds of CPU time, ten times what work that grows with the input needs here, and a
+#: fraction of what it would need if it grew with its square.
+ENOUGH = 5.0
 UNKNOWN = b"UNKNOWN_COMMAND\n"
 
 
@@ -173,6 +178,21 @@ def test_an_endless_line_is_not_kept() -> None:
     assert TOO_LONG == driver.sent
 
 
+def test_what_follows_an_endless_line_is_not_kept_for_later() -> None:
+    """Even by a driver that reads on and never asks."""
+    connection = Driver(Config(SERVICE)).connection
+    connection.receive_data(b"x" * 2000)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(100):
+            connection.receive_data(b"PING\n" * 100)
+            assert not connection.unfinished
+        assert 10_000 > tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+
 def test_one_long_read_of_an_endless_line_is_not_kept() -> None:
     """The read is the driver's; no copy of it stays."""
     driver = Driver(Config(SERVICE))
@@ -190,12 +210,13 @@ def test_nothing_is_kept_of_what_was_answered() -> None:
 
 
 def test_a_long_line_in_many_pieces_costs_no_more_than_its_length() -> None:
-    """Four megabytes in 64-byte pieces: a core that copied the line for each, or searched it
-    again for its end, would be at it for minutes.
+    """Four megabytes in 64-byte pieces take a fraction of a second; a core that copied the
+    line for each, or searched it again for its end, would be at it for a hundred times as long.
     """
     driver = Driver(Config(SERVICE, limit_line=4_000_000))
-    for _ in range(4_000_000 // 64):
-        driver.receive(b"x" * 64)
+    with cpu_time(limit=ENOUGH):
+        for _ in range(4_000_000 // 64):
+            driver.connection.receive_data(b"x" * 64)
     assert UNKNOWN == driver.receive(b"\n").sent
 
 
@@ -213,7 +234,8 @@ def test_a_long_read_of_short_lines_costs_no_more_than_its_length(
 ) -> None:
     """Millions of lines, whatever a turn may answer of them."""
     times = size // len(line)
-    driver = converse(SERVICE, line * times)
+    with cpu_time(limit=ENOUGH):
+        driver = converse(SERVICE, line * times)
     assert (reply * times == driver.sent) is True
 
 
@@ -221,4 +243,5 @@ def test_slow_commands_in_a_long_read_cost_no_more_than_their_number() -> None:
     """Each ends a turn; the lines after it are not copied again."""
     service = Service()
     service.command("NAP")(lambda: iter([Send(b".")]))
-    assert b"." * 50_000 == converse(service, b"NAP\n" * 50_000).sent
+    with cpu_time(limit=ENOUGH):
+        assert b"." * 50_000 == converse(service, b"NAP\n" * 50_000).sent
