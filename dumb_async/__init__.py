@@ -13,7 +13,7 @@ for the core underneath.
 """
 
 from .commands import dumb_service
-from .loading import ServiceNotFound, load_service
+from .hosting import ServiceNotFound, Settings, load_service
 from .protocol import (
     NEED_DATA,
     Action,
@@ -31,7 +31,6 @@ from .protocol import (
 )
 from .running import run
 from .serving import Server, serve
-from .settings import Settings
 from .version import __version__
 
 __all__ = [

@@ -1,9 +1,21 @@
-"""Wait for an instant that may be moved while somebody waits for it."""
+"""Let timers act when it is time, also when an earlier one comes in while somebody waits."""
 
 from collections.abc import Callable
 from time import monotonic
+from typing import Protocol
 
 from .runtimes import Runtime
+
+
+class Timers(Protocol):
+    """Things to be done at their time: `Deadlines`, `Sleepers`."""
+
+    @property
+    def next(self) -> float | None:
+        """When the next is due, on the monotonic clock; ``None``: there is none."""
+
+    def run_due(self, now: float) -> bool:
+        """Do what is due, a batch at the most; tell whether there is more."""
 
 
 class Alarm:
@@ -29,3 +41,11 @@ class Alarm:
         timeout = None if until is None else max(until - monotonic(), 0)
         with runtime.cancel_scope(timeout):
             await moved.wait()
+
+    async def keep(self, runtime: Runtime, timers: Timers) -> None:
+        """Let the timers act in time, until cancelled; they move the alarm."""
+        while True:
+            if timers.run_due(monotonic()):
+                await runtime.checkpoint()
+            else:
+                await self.wait(runtime, timers.next)

@@ -16,28 +16,37 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
+from .hosting import Stats
+from .hosting.session import Session, is_over
+from .hosting.shared import Phase
+from .hosting.sleepers import Sleepers
 from .protocol import NEED_DATA, Action, NeedData, Sleep
 from .runtimes import Runtime
-from .session import Session, is_over
-from .sleepers import Sleepers
-from .stats import Stats
 
 #: Clients served in one turn of the loop; at some 5 to 10 microseconds each.
 BATCH: Final = 128
+
+LISTENING: Final = Phase.LISTENING
 
 
 class Dispatcher:
     """The sessions of a server, by descriptor, and the epoll that watches them.
 
     :param start: called with a session and its action when something has to wait.
+    :param moved: called when a sleeper is to be woken earlier than any before.
     """
 
-    def __init__(self, stats: Stats, start: Callable[[Session, Action], None]) -> None:
+    def __init__(
+        self,
+        stats: Stats,
+        start: Callable[[Session, Action], None],
+        moved: Callable[[], object] = lambda: None,
+    ) -> None:
         self._epoll = select.epoll()
         self._sessions: dict[int, Session] = {}
         self._stats = stats
         self._start = start
-        self.sleepers = Sleepers(self._wake)
+        self.sleepers: Sleepers[Session] = Sleepers(self._wake, moved)
         self._when_empty: Callable[[], object] | None = None
 
     def __len__(self) -> int:
@@ -69,7 +78,7 @@ class Dispatcher:
                 session = self._sessions.get(fd)
                 if session is None:  # closed since, by what was done for another
                     continue
-                if session.busy:
+                if session.phase is not LISTENING:
                     self._lose(session)
                     continue
                 try:
@@ -78,6 +87,11 @@ class Dispatcher:
                         self.carry_on(session, action)
                 except Exception as error:
                     self._drop(session, error)
+
+    def prod(self, session: Session) -> None:
+        """Its core has something to say though nobody asked: say it soon, if it listens."""
+        if session.phase is LISTENING and session.nap is None:
+            self.sleepers.add(session, 0)
 
     def _wake(self, session: Session) -> None:
         try:
@@ -93,14 +107,15 @@ class Dispatcher:
         """Do what comes next for a client: listen, let it sleep, close, or start a task."""
         if action is NEED_DATA:
             if session.busy:
-                session.resume()
+                session.listen()
                 self._epoll.modify(session.fd, select.EPOLLIN)
             return
         if is_over(session, action):
             self.remove(session)
             return
         if not session.busy:
-            session.busy = True
+            self.sleepers.discard(session)  # it was prodded, and is asked for more anyway
+            session.work()
             self._epoll.modify(session.fd, 0)
         if type(action) is Sleep:
             self.sleepers.add(session, action.seconds)
@@ -141,9 +156,10 @@ class Dispatcher:
 
     def _lose(self, session: Session) -> None:
         """A busy client's connection was reset: end what is done for it."""
-        self._stats.resets += 1
+        if not session.given_up:
+            self._stats.resets += 1
         self.unwatch(session)
         if session.nap is not None:
             self.remove(session)
-        elif session.scope is not None:
-            session.scope.cancel()
+        elif session.cancel is not None:
+            session.cancel()

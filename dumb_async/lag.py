@@ -3,8 +3,8 @@
 from time import monotonic
 from typing import Final
 
+from .hosting import Stats
 from .runtimes import Runtime
-from .stats import Stats
 
 #: Seconds between two measurements.
 INTERVAL: Final = 0.1

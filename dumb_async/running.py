@@ -2,15 +2,11 @@
 
 import functools
 import logging
-import platform
 import signal
 from contextlib import ExitStack
 from typing import Any
 
-from .exporter import Exporter
-from .listening import show_address
-from .logs import announce
-from .metrics import registry_for
+from .hosting import Exporter, announce_address, registry_for
 from .protocol import Service
 from .runtimes import Runtime, load
 from .serving import Address, Server
@@ -69,18 +65,7 @@ class _Announcement:
 
     def __init__(self, runtime: Runtime, exporter: Exporter | None) -> None:
         self._loop = runtime.name
-        self._metrics = None
-        if exporter is not None:
-            self._metrics = f"http://{show_address(exporter.address)}/metrics"
+        self._exporter = exporter
 
     def started(self, value: list[Address], /) -> None:
-        where = " and ".join(map(show_address, value))
-        python = f"{platform.python_implementation()} {platform.python_version()}"
-        metrics = f", metrics on {self._metrics}" if self._metrics else ""
-        announce(
-            logger,
-            f"dumb_async serves on {where} ({self._loop}, {python}){metrics}",
-            addresses=[show_address(address) for address in value],
-            loop=self._loop,
-            metrics=self._metrics,
-        )
+        announce_address(value, self._loop, self._exporter)

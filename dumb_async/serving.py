@@ -14,23 +14,30 @@ import socket
 from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
-from .acceptor import BURST, Acceptor
-from .access_log import LoggedSession
+from .alarm import Alarm
 from .commands import dumb_service
-from .deadlines import Deadlines
 from .dispatcher import Dispatcher
 from .handler import Handler
+from .hosting import (
+    BURST,
+    PAUSE,
+    REFUSALS_AT_A_TIME,
+    Acceptor,
+    Capacity,
+    Connect,
+    Deadlines,
+    NoRoom,
+    Session,
+    Settings,
+    Shared,
+    Stats,
+    connect_to,
+    open_listeners,
+    session_type,
+)
 from .lag import measure_lag
-from .listening import open_listeners
-from .protocol import Action, Config, Service
+from .protocol import Action, Service
 from .runtimes import Event, Runtime, TaskGroup, current
-from .session import Session, Shared
-from .settings import Settings, connections_allowed
-from .stats import Stats
-
-#: Refused clients that are given time to read why. Beyond it they are closed at once,
-#: so that a flood of them costs no descriptors.
-REFUSALS_AT_A_TIME: Final = 32
 
 Address = tuple[str, int]
 
@@ -63,11 +70,7 @@ class Server:
         self.service = service or dumb_service()
         self.settings = Settings(**options)
         self.stats = Stats(self.service.labels)
-        self.config = Config(
-            self.service,
-            limit_line=self.settings.limit_line,
-            limit_pipeline=self.settings.limit_pipeline,
-        )
+        self.connect: Connect = connect_to(self.service, self.settings)
         self._stopping: Event | None = None
         self._over: Event | None = None
         self._stops = 0
@@ -145,7 +148,7 @@ class Server:
         acceptor = serving.acceptor()
         async with serving.runtime.task_group() as accepting:
             for listener in self._listeners:
-                accepting.start_soon(acceptor.run, serving.runtime, listener)
+                accepting.start_soon(accept, serving.runtime, acceptor, listener)
             if not self._stops:
                 await self._stopping.wait()
             accepting.cancel()
@@ -168,31 +171,34 @@ class _Serving:
         self.runtime = runtime
         self._stats = server.stats
         self._connections = connections
-        self._deadlines = Deadlines()
-        self._shared = Shared(server.config, server.settings, server.stats, self._deadlines)
-        self._session = LoggedSession if server.settings.access_log else Session
-        self.dispatcher = Dispatcher(server.stats, self._start)
-        self._handler = Handler(runtime, self.dispatcher, server.settings, server.stats)
-        self._allowed = connections_allowed(server.settings)
+        self._waking, self._looking = Alarm(), Alarm()
+        self._deadlines = Deadlines(self._looking.move)
+        self.dispatcher = Dispatcher(server.stats, self._start, self._waking.move)
+        self._shared = Shared(
+            server.connect, server.settings, server.stats, self._deadlines, self.dispatcher.prod
+        )
+        self._session = session_type(server.settings)
+        self._handler = Handler(runtime, self.dispatcher, server.stats)
+        self._capacity = Capacity(server.settings)
         self._refusals = 0
         #: The tasks of connections are at their end: no more of them may be started.
         self.over = False
 
     def start_background(self, group: TaskGroup) -> None:
         group.start_soon(self.dispatcher.run, self.runtime)
-        group.start_soon(self.dispatcher.sleepers.run, self.runtime)
-        group.start_soon(self._deadlines.run, self.runtime)
+        group.start_soon(self._waking.keep, self.runtime, self.dispatcher.sleepers)
+        group.start_soon(self._looking.keep, self.runtime, self._deadlines)
         group.start_soon(measure_lag, self.runtime, self._stats)
 
     def acceptor(self) -> Acceptor:
-        return Acceptor(self._stats, self._has_room, self._make_room, self._admit, self._refuse)
-
-    def _has_room(self) -> bool:
-        return len(self.dispatcher) < self._allowed
+        return Acceptor(self._stats, self._make_room, self._admit, self._refuse)
 
     def _make_room(self) -> None:
-        if not self._has_room():
+        try:
+            self._capacity.check(len(self.dispatcher))
+        except NoRoom:
             self.dispatcher.dispatch()  # let those go who have left already
+            self._capacity.check(len(self.dispatcher))
 
     def _start(self, session: Session, action: Action) -> None:
         if self.over:
@@ -201,20 +207,36 @@ class _Serving:
             self._connections.start_soon(self._handler.handle, session, action)
 
     def _admit(self, sock: socket.socket) -> None:
-        self.dispatcher.add(self._session(sock, self._shared))
+        session = self._session(sock, self._shared)
+        try:
+            self.dispatcher.add(session)
+        except BaseException:
+            self._deadlines.discard(session)
+            raise
+        self._stats.connections += 1
 
     def _refuse(self, sock: socket.socket) -> None:
         if self.over or self._refusals >= REFUSALS_AT_A_TIME:
             sock.close()
         else:
+            session = Session(sock, self._shared)
             self._refusals += 1
-            self._connections.start_soon(self._refuse_slowly, sock)
+            self._connections.start_soon(self._refuse_slowly, session)
 
-    async def _refuse_slowly(self, sock: socket.socket) -> None:
+    async def _refuse_slowly(self, session: Session) -> None:
         try:
-            await self._handler.refuse(sock)
+            await self._handler.refuse(session)
         finally:
             self._refusals -= 1
+            session.close()
+
+
+async def accept(runtime: Runtime, acceptor: Acceptor, listener: socket.socket) -> None:
+    """Accept until cancelled; no connection is lost by the cancellation."""
+    while True:
+        await runtime.wait_readable(listener.fileno())
+        if not acceptor.accept_burst(listener):
+            await runtime.sleep(PAUSE)
 
 
 async def serve(

@@ -4,8 +4,10 @@ import contextlib
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from dumb_async import Service, Settings
+from dumb_async.hosting import Deadlines, Session, Shared, Stats, connect_to
 from dumb_async.runtimes import Runtime
 
 T = TypeVar("T")
@@ -76,6 +78,25 @@ def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         client.setblocking(False)
         server.setblocking(False)
         yield client, server
+
+
+def surroundings(
+    service: Service, prod: Callable[[Session], object] = lambda _: None, **options: Any
+) -> Shared:
+    """What sessions of a server for ``service`` share, with settings of one's own."""
+    settings, stats = Settings(**options), Stats(service.labels)
+    return Shared(connect_to(service, settings), settings, stats, Deadlines(), prod)
+
+
+def deadlines_of(shared: Shared) -> Deadlines:
+    """Those of `surroundings`, which can be looked into."""
+    assert isinstance(shared.deadlines, Deadlines)
+    return shared.deadlines
+
+
+def stats_of(session: Session) -> Stats:
+    """What was counted for it."""
+    return session._shared.stats
 
 
 def reset(sock: socket.socket) -> None:

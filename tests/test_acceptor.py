@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 import trio
 
-from dumb_async.acceptor import BURST, EXHAUSTED, PAUSE, Acceptor
+from dumb_async.hosting.acceptor import BURST, EXHAUSTED, PAUSE, Acceptor, NoRoom
+from dumb_async.hosting.stats import Stats
 from dumb_async.runtimes import load
-from dumb_async.stats import Stats
+from dumb_async.serving import accept
 
 from .conftest import RunInNoTime
 from .support import BRIEFLY, PATIENCE, connect
@@ -21,6 +22,7 @@ class Listener(socket.socket):
     def __init__(self) -> None:
         super().__init__()
         self.errors: list[int] = []
+        self.out_of_memory = False
         self.script: list[socket.socket] = []
         self.bind(("127.0.0.1", 0))
         self.listen(500)
@@ -28,6 +30,9 @@ class Listener(socket.socket):
 
     def accept(self) -> tuple[socket.socket, object]:
         """See `socket.socket.accept`."""
+        if self.out_of_memory:
+            self.out_of_memory = False
+            raise MemoryError
         if self.errors:
             raise OSError(self.errors.pop(0), "told to")
         if self.script:
@@ -38,24 +43,21 @@ class Listener(socket.socket):
 class Door:
     """An acceptor, who was admitted, and who was refused."""
 
-    def __init__(self, room: int = 1000) -> None:
+    def __init__(self, room: int = 1000, reason: str = "busy") -> None:
         self.stats = Stats([])
         self.room = room
+        self.reason = reason
+        self.asked: list[int] = []  # how many were in whenever there had to be room
         self.admitted: list[socket.socket] = []
         self.refused: list[socket.socket] = []
         self.acceptor = Acceptor(
-            self.stats,
-            self._has_room,
-            self._make_room,
-            self.admitted.append,
-            self.refused.append,
+            self.stats, self._make_room, self.admitted.append, self.refused.append
         )
 
-    def _has_room(self) -> bool:
-        return len(self.admitted) < self.room
-
     def _make_room(self) -> None:
-        """Nobody has left."""
+        self.asked.append(len(self.admitted))
+        if len(self.admitted) >= self.room:
+            raise NoRoom(self.reason)
 
     def close(self) -> None:
         """Close everybody's connection."""
@@ -93,7 +95,7 @@ def test_who_waits_is_admitted(listener: Listener, door: Door) -> None:
     """With a socket that does not block."""
     clients = wait_at(listener, 3)
     assert door.acceptor.accept_burst(listener)
-    assert 3 == len(door.admitted) == door.stats.connections
+    assert 3 == len(door.admitted)
     assert [0.0] * 3 == [sock.gettimeout() for sock in door.admitted]
     assert door.acceptor.accept_burst(listener)
     assert 3 == len(door.admitted)
@@ -143,12 +145,12 @@ def test_an_error_of_one_client_is_nothing_to_others(
 
 
 def test_who_is_too_many_is_told_so(listener: Listener) -> None:
-    """And handed over to be closed gently; counted as rejected, not as connected."""
+    """And handed over to be closed gently; counted as rejected."""
     door = Door(room=1)
     clients = wait_at(listener, 3)
     door.acceptor.accept_burst(listener)
     assert (1, 2) == (len(door.admitted), len(door.refused))
-    assert (1, 2) == (door.stats.connections, door.stats.rejected["busy"])
+    assert 2 == door.stats.rejected["busy"]
     clients[0].settimeout(BRIEFLY)
     with pytest.raises(TimeoutError):
         clients[0].recv(100)
@@ -183,7 +185,7 @@ def test_running_accepts_whoever_comes(
     async def main() -> None:
         clients = []
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(door.acceptor.run, load("trio"), listener)
+            nursery.start_soon(accept, load("trio"), door.acceptor, listener)
             for count in (1, 2):
                 clients += wait_at(listener, 1)
                 await trio.sleep(0.001)
@@ -211,10 +213,102 @@ def test_who_cannot_be_watched_is_closed(listener: Listener, door: Door) -> None
             raise errors.pop()
         admit(sock)
 
-    acceptor = Acceptor(door.stats, lambda: True, lambda: None, fail_once, door.refused.append)
+    acceptor = Acceptor(door.stats, lambda: None, fail_once, door.refused.append)
     assert acceptor.accept_burst(listener)
-    assert (1, 1) == (len(door.admitted), door.stats.connections)
+    assert 1 == len(door.admitted)
     assert {"busy": 0, "enospc": 1} == door.stats.rejected
     clients[0].settimeout(PATIENCE)
     assert b"" == clients[0].recv(1)
+    leave(clients)
+
+
+def test_room_is_made_for_each(listener: Listener, door: Door) -> None:
+    """Before it is admitted; nobody is asked when nobody comes."""
+    clients = wait_at(listener, 3)
+    door.acceptor.accept_burst(listener)
+    door.acceptor.accept_burst(listener)
+    assert [0, 1, 2] == door.asked
+    leave(clients)
+
+
+@pytest.mark.parametrize("reason", ["busy", "memory", "fd_setsize"])
+@pytest.mark.parametrize("where", ["make_room", "admit"])
+def test_a_lack_of_room_has_its_reason(listener: Listener, reason: str, where: str) -> None:
+    """Under which those are counted who were told SERVER_BUSY; the burst goes on."""
+    door = Door()
+    clients = wait_at(listener, 2)
+    lacking = [NoRoom(reason), NoRoom(reason)]
+
+    def lack(*_: object) -> None:
+        raise lacking.pop()
+
+    acceptor = Acceptor(
+        door.stats,
+        lack if where == "make_room" else lambda: None,
+        lack if where == "admit" else door.admitted.append,
+        door.refused.append,
+    )
+    assert acceptor.accept_burst(listener)
+    assert {"busy": 0} | {reason: 2} == door.stats.rejected
+    assert (0, 2) == (len(door.admitted), len(door.refused))
+    for client in clients:
+        client.settimeout(PATIENCE)
+        assert b"SERVER_BUSY\n" == client.recv(100)
+    leave(clients)
+    door.close()
+
+
+@pytest.mark.parametrize("where", ["make_room", "admit"])
+def test_who_meets_a_lack_of_memory_is_told_so(listener: Listener, door: Door, where: str) -> None:
+    """As one who is too many; the next is admitted in the same burst."""
+    clients = wait_at(listener, 2)
+    lacking = [MemoryError()]
+
+    def make_room() -> None:
+        if where == "make_room" and lacking:
+            raise lacking.pop()
+
+    def admit(sock: socket.socket) -> None:
+        if lacking:
+            raise lacking.pop()
+        door.admitted.append(sock)
+
+    acceptor = Acceptor(door.stats, make_room, admit, door.refused.append)
+    assert acceptor.accept_burst(listener)
+    assert {"busy": 0, "memory": 1} == door.stats.rejected
+    assert (1, 1) == (len(door.admitted), len(door.refused))
+    clients[0].settimeout(PATIENCE)
+    assert b"SERVER_BUSY\n" == clients[0].recv(100)
+    leave(clients)
+
+
+def test_a_lack_of_memory_in_accepting_is_counted_and_told(listener: Listener, door: Door) -> None:
+    """The caller pauses; who waits goes on waiting."""
+    clients = wait_at(listener, 1)
+    listener.out_of_memory = True
+    assert not door.acceptor.accept_burst(listener)
+    assert {"busy": 0, "memory": 1} == door.stats.rejected
+    assert door.acceptor.accept_burst(listener)
+    assert 1 == len(door.admitted)
+    leave(clients)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOMEM, "no memory"), MemoryError(), NoRoom("memory")], ids=repr
+)
+def test_who_cannot_be_refused_gently_is_closed(listener: Listener, error: Exception) -> None:
+    """It was told all the same, and is counted once."""
+    stats = Stats([])
+    clients = wait_at(listener, 1)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    def make_room() -> None:
+        raise NoRoom("busy")
+
+    assert Acceptor(stats, make_room, fail, fail).accept_burst(listener)
+    assert {"busy": 1} == stats.rejected
+    clients[0].settimeout(PATIENCE)
+    assert [b"SERVER_BUSY\n", b""] == [clients[0].recv(100), clients[0].recv(100)]
     leave(clients)

@@ -12,7 +12,7 @@ from dumb_async.runtimes import base
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("dumb_async", "variants", "loadgen", "examples")
-PUBLIC = ("dumb_async", "dumb_async.protocol", "dumb_async.runtimes")
+PUBLIC = ("dumb_async", "dumb_async.hosting", "dumb_async.protocol", "dumb_async.runtimes")
 
 #: What would make the core depend on more than the bytes it is given.
 IMPURE = {
@@ -20,6 +20,9 @@ IMPURE = {
     "sched", "secrets", "select", "selectors", "signal", "socket", "socketserver", "ssl",
     "subprocess", "sys", "threading", "time", "trio", "uvloop",
 }  # fmt: skip
+
+#: The libraries that have an event loop.
+LOOPS = {"asyncio", "trio", "uvloop", "anyio"}
 
 LONGEST_MODULE = 320
 LONGEST_FUNCTION = 45
@@ -72,6 +75,7 @@ def submodules_of(package: str) -> frozenset[str]:
 
 ALL = pytest.mark.parametrize("path", modules())
 CORE = pytest.mark.parametrize("path", [path for path in modules() if "/protocol/" in path])
+HOSTING = pytest.mark.parametrize("path", [path for path in modules() if "/hosting/" in path])
 FRAMEWORK = pytest.mark.parametrize(
     "path", [path for path in modules() if path.startswith("dumb_async/")]
 )
@@ -88,11 +92,37 @@ def test_the_core_imports_nothing_of_ours(path: str) -> None:
         assert is_inside(module, "dumb_async.protocol") or not is_inside(module, "dumb_async")
 
 
+def awaits(path: str) -> bool:
+    """Whether anything in a module is ``async``."""
+    kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    return any(isinstance(node, kinds) for node in ast.walk(tree_of(path)))
+
+
 @CORE
 def test_the_core_awaits_nothing(path: str) -> None:
     """Not even where nobody would notice."""
-    kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
-    assert not any(isinstance(node, kinds) for node in ast.walk(tree_of(path)))
+    assert not awaits(path)
+
+
+@HOSTING
+def test_hosting_knows_no_runtime(path: str) -> None:
+    """Nor any event loop, nor whoever drives it: every model of concurrency can."""
+    below = (
+        "dumb_async.hosting",
+        "dumb_async.protocol",
+        "dumb_async.commands",
+        "dumb_async.version",
+    )
+    for module, _ in imports_of(path):
+        assert module.partition(".")[0] not in LOOPS
+        if is_inside(module, "dumb_async"):
+            assert any(is_inside(module, package) for package in below), module
+
+
+@HOSTING
+def test_hosting_awaits_nothing(path: str) -> None:
+    """Whoever drives it does the waiting."""
+    assert not awaits(path)
 
 
 @FRAMEWORK
@@ -105,9 +135,8 @@ def test_the_framework_imports_nothing_built_upon_it(path: str) -> None:
 @FRAMEWORK
 def test_only_one_module_each_knows_a_runtime(path: str) -> None:
     """What differs between them is behind the seam."""
-    libraries = {"asyncio", "trio", "uvloop", "anyio"}
     if "/runtimes/" not in path:
-        assert not libraries & {module.partition(".")[0] for module, _ in imports_of(path)}
+        assert not LOOPS & {module.partition(".")[0] for module, _ in imports_of(path)}
 
 
 @pytest.mark.parametrize("path", ["dumb_async/commands.py", "examples/greeter.py"])

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dumb_async import Service, Settings, __version__, cli
+from dumb_async.hosting import options
 from dumb_async.runtimes import NAMES
 
 from .protocol.driver import converse
@@ -42,8 +43,8 @@ VALUES: dict[str, tuple[str, object]] = {
 class Runs(list[tuple[Service, dict[str, Any]]]):
     """What the command line would have run."""
 
-    def run(self, service: Service, **options: Any) -> None:
-        self.append((service, options))
+    def run(self, service: Service, **given: Any) -> None:
+        self.append((service, given))
 
 
 @pytest.fixture
@@ -75,13 +76,29 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+class Confinement(list[object]):
+    """What the process would have been confined to, and what would have been run then."""
+
+    def note(self, value: Any, **_: object) -> None:
+        self.append("run" if isinstance(value, Service) else value)
+
+
+@pytest.fixture
+def confinement(monkeypatch: pytest.MonkeyPatch) -> Confinement:
+    """No CPU or memory is taken from this process."""
+    noted = Confinement()
+    for module, name in ((options, "pin"), (options, "limit_memory"), (cli, "run")):
+        monkeypatch.setattr(module, name, noted.note)
+    return noted
+
+
 def test_every_setting_is_a_flag(runs: Runs) -> None:
     """With its default and its range."""
     assert 0 == invoke().exit_code
-    ((_, options),) = runs
+    ((_, given),) = runs
     defaults = {one.name: one.default for one in fields(Settings)}
-    assert defaults == {name: options[name] for name in defaults}
-    assert Settings() == Settings(**{name: options[name] for name in defaults})
+    assert defaults == {name: given[name] for name in defaults}
+    assert Settings() == Settings(**{name: given[name] for name in defaults})
 
 
 def test_every_flag_is_in_the_help() -> None:
@@ -106,7 +123,7 @@ def test_the_flags_are_those_agreed() -> None:
         "host", "port", "loop", "service", "backlog", "wait_unit", "limit_line", "limit_wait",
         "limit_burn", "limit_stream", "limit_connections", "limit_pipeline", "timeout_idle",
         "timeout_line", "timeout_write", "timeout_graceful", "metrics_host", "metrics_port",
-        "no_metrics", "log_level", "log_format", "access_log", "version",
+        "no_metrics", "log_level", "log_format", "access_log", "cpus", "memory_limit", "version",
     } == FLAGS.keys()  # fmt: skip
 
 
@@ -132,8 +149,8 @@ def test_switches_are_passed_on(runs: Runs, name: str, way: str) -> None:
     assert 0 == invoke(env=off).exit_code
     assert 0 == (invoke(flag(name)) if way == "flag" else invoke(env=on)).exit_code
     seen = [
-        (options["metrics_port"] is None) if name == "no_metrics" else options["access_log"]
-        for _, options in runs
+        (given["metrics_port"] is None) if name == "no_metrics" else given["access_log"]
+        for _, given in runs
     ]
     assert [False, True] == seen
 
@@ -184,6 +201,9 @@ MISTAKES = [
     "--timeout-idle -1", "--timeout-idle inf", "--timeout-line nan", "--timeout-write x",
     "--timeout-graceful soon", "--service nocolon", "--service no_such_module:service",
     "--service examples.greeter:nothing", "--service json:loads", "--service :", "--port",
+    "--cpus", "--cpus all", "--cpus 1-", "--cpus -1", "--cpus 1,,2", "--cpus 0;1", "--cpus 12345",
+    "--cpus 3-1", "--memory-limit", "--memory-limit much", "--memory-limit 1.5G",
+    "--memory-limit -5", "--memory-limit 5T", "--memory-limit 64m", "--memory-limit 1GB",
 ]  # fmt: skip
 
 
@@ -292,3 +312,51 @@ def test_the_environment_cannot_ask_for_the_version(runs: Runs) -> None:
     """Many a container has a variable of that name."""
     assert 0 == invoke(env={"DUMB_VERSION": "1.2.3"}).exit_code
     assert 1 == len(runs)
+
+
+@pytest.mark.parametrize("way", ["flag", "environment"])
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("cpus", "0", {0}), ("cpus", "0,2-3", {0, 2, 3}), ("cpus", "5-5,5", {5}),
+        ("cpus", "1-2,0-1", {0, 1, 2}), ("cpus", "9999", {9999}),
+        ("memory_limit", "0", 0), ("memory_limit", "123456789", 123_456_789),
+        ("memory_limit", "512K", 512 * 1024), ("memory_limit", "256M", 256 * 1024**2),
+        ("memory_limit", "3G", 3 * 1024**3),
+    ],
+)  # fmt: skip
+def test_the_process_is_confined_before_it_serves(
+    confinement: Confinement, way: str, name: str, text: str, value: object
+) -> None:
+    """To CPUs as taskset takes them, to memory in bytes or powers of 1024."""
+    if way == "flag":
+        result = invoke(flag(name), text)
+    else:
+        result = invoke(env={"DUMB_" + name.upper(): text})
+    assert 0 == result.exit_code, result.output
+    assert [value, "run"] == confinement
+
+
+def test_the_process_is_confined_only_if_asked(confinement: Confinement) -> None:
+    """It runs where and with what it was started."""
+    assert 0 == invoke().exit_code
+    assert ["run"] == confinement
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"), [("pin", "--cpus 0", "CPU"), ("limit_memory", "--memory-limit 0", "")]
+)
+def test_what_cannot_be_had_is_said_in_one_line(
+    confinement: Confinement, monkeypatch: pytest.MonkeyPatch, name: str, text: str, what: str
+) -> None:
+    """The exit status is 1: the usage was right; nothing is served."""
+
+    def fail(_: object) -> None:
+        raise OSError(f"no {what} for you")
+
+    monkeypatch.setattr(options, name, fail)
+    result = invoke(*text.split())
+    assert (1, "", f"dumb_async: no {what} for you\n") == (
+        result.exit_code, result.stdout, result.stderr,
+    )  # fmt: skip
+    assert [] == confinement

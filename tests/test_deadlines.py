@@ -7,7 +7,8 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dumb_async.deadlines import BATCH, TICK, Deadlines
+from dumb_async.alarm import Alarm
+from dumb_async.hosting.deadlines import BATCH, TICK, Deadlines
 from dumb_async.runtimes import load
 
 from .conftest import RunInNoTime
@@ -47,7 +48,7 @@ def test_nobody_is_waited_for_at_first() -> None:
     """There is no next instant, and looking does nothing."""
     deadlines = Deadlines()
     assert deadlines.next is None
-    deadlines.look(1e9)
+    deadlines.run_due(1e9)
 
 
 def test_a_deadline_is_never_early_and_hardly_late() -> None:
@@ -57,12 +58,12 @@ def test_a_deadline_is_never_early_and_hardly_late() -> None:
     assert deadlines.next is not None
     assert 10.01 <= deadlines.next <= 10.01 + TICK
     for now in (0.0, 10.0, 10.009):
-        deadlines.look(now)
+        deadlines.run_due(now)
         assert watched.expired == 0
-    deadlines.look(deadlines.next)
+    deadlines.run_due(deadlines.next)
     assert watched.expired == 1
     assert deadlines.next is None
-    deadlines.look(1e9)
+    deadlines.run_due(1e9)
     assert watched.expired == 1
 
 
@@ -70,7 +71,7 @@ def test_a_deadline_in_the_past_expires_at_the_next_look() -> None:
     """It was too late already."""
     deadlines = Deadlines()
     watched = watch(deadlines, 5.0)
-    deadlines.look(100.0)
+    deadlines.run_due(100.0)
     assert watched.expired == 1
 
 
@@ -80,11 +81,11 @@ def test_a_deadline_that_was_moved_costs_one_look_at_its_old_place() -> None:
     watched = watch(deadlines, 10.0)
     for moved in range(11, 100):
         watched.deadline = float(moved)
-    deadlines.look(50.0)
+    deadlines.run_due(50.0)
     assert (watched.looks, watched.expired) == (1, 0)
-    deadlines.look(98.9)
+    deadlines.run_due(98.9)
     assert (watched.looks, watched.expired) == (1, 0)
-    deadlines.look(99.0 + TICK)
+    deadlines.run_due(99.0 + TICK)
     assert (watched.looks, watched.expired) == (2, 1)
 
 
@@ -93,7 +94,7 @@ def test_a_later_deadline_does_not_replace_an_earlier_one() -> None:
     deadlines = Deadlines()
     watched = watch(deadlines, 10.0)
     deadlines.watch(watched, 20.0)
-    deadlines.look(10.0 + TICK)
+    deadlines.run_due(10.0 + TICK)
     assert watched.expired == 1
 
 
@@ -103,9 +104,9 @@ def test_an_earlier_deadline_leaves_a_stale_entry_that_does_nothing() -> None:
     watched = watch(deadlines, 20.0)
     watched.deadline = 10.0
     deadlines.watch(watched, 10.0)
-    deadlines.look(10.0 + TICK)
+    deadlines.run_due(10.0 + TICK)
     assert (watched.looks, watched.expired) == (1, 1)
-    deadlines.look(20.0 + TICK)
+    deadlines.run_due(20.0 + TICK)
     assert (watched.looks, watched.expired) == (1, 1)
     assert deadlines.next is None
 
@@ -115,9 +116,9 @@ def test_a_stale_entry_does_not_hide_a_new_one() -> None:
     deadlines = Deadlines()
     watched = watch(deadlines, 20.0)
     deadlines.watch(watched, 10.0)
-    deadlines.look(10.0 + TICK)  # it is due at 20 really
+    deadlines.run_due(10.0 + TICK)  # it is due at 20 really
     assert (watched.looks, watched.expired) == (1, 0)
-    deadlines.look(20.0 + TICK)
+    deadlines.run_due(20.0 + TICK)
     assert watched.expired == 1
 
 
@@ -126,12 +127,12 @@ def test_who_is_never_due_again_is_forgotten() -> None:
     deadlines = Deadlines()
     watched = watch(deadlines, 10.0)
     watched.deadline = None
-    deadlines.look(11.0)
+    deadlines.run_due(11.0)
     assert (watched.looks, watched.expired) == (1, 0)
     assert deadlines.next is None
     watched.deadline = 12.0
     deadlines.watch(watched, 12.0)
-    deadlines.look(13.0)
+    deadlines.run_due(13.0)
     assert watched.expired == 1
 
 
@@ -147,9 +148,9 @@ def test_who_expires_may_be_watched_again() -> None:
 
     again = Again(10.0)
     deadlines.watch(again, 10.0)
-    deadlines.look(11.0)
+    deadlines.run_due(11.0)
     assert again.expired == 1
-    deadlines.look(21.0)
+    deadlines.run_due(21.0)
     assert again.expired == 2
 
 
@@ -158,7 +159,7 @@ def test_many_deadlines_in_one_tick_are_one_entry() -> None:
     deadlines = Deadlines()
     watched = [watch(deadlines, 10.0 + number / 1e6) for number in range(1, 1000)]
     assert len(deadlines._ticks) == 1
-    while deadlines.look(10.0 + TICK):
+    while deadlines.run_due(10.0 + TICK):
         pass
     assert [one.expired for one in watched] == [1] * 999
 
@@ -203,7 +204,7 @@ class Simulation:
 
     def look(self, now: float) -> None:
         before = [client.expired for client in self.clients]
-        self.deadlines.look(now)
+        self.deadlines.run_due(now)
         for client, count, since in zip(self.clients, before, self.since, strict=True):
             if client.expired > count:
                 assert client.deadline is not None
@@ -240,8 +241,8 @@ def test_a_deadline_just_behind_a_tick_is_put_into_the_next() -> None:
     for tick in range(1, 2000):
         deadlines = Deadlines()
         watched = watch(deadlines, math.nextafter(tick * TICK, math.inf))
-        deadlines.look(tick * TICK)
-        deadlines.look((tick + 1) * TICK)
+        deadlines.run_due(tick * TICK)
+        deadlines.run_due((tick + 1) * TICK)
         assert watched.expired == 1
 
 
@@ -259,9 +260,10 @@ def test_running_looks_when_it_is_time(run_in_no_time: RunInNoTime) -> None:
     async def main() -> None:
         start = trio.current_time()
         seen[""] = start
-        deadlines = Deadlines()
+        alarm = Alarm()
+        deadlines = Deadlines(alarm.move)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(deadlines.run, load("trio"))
+            nursery.start_soon(alarm.keep, load("trio"), deadlines)
             await trio.sleep(1)
             for name, due in (("late", 500.0), ("early", 5.0), ("later", 700.0)):
                 client = Client(start + due, name=name)
@@ -284,10 +286,10 @@ def test_who_is_discarded_is_not_looked_at() -> None:
     deadlines.discard(one)
     deadlines.discard(one)
     assert one.tick is None
-    deadlines.look(11.0)
+    deadlines.run_due(11.0)
     assert (0, 0, 1) == (one.looks, one.expired, two.expired)
     deadlines.watch(one, 12.0)
-    deadlines.look(13.0)
+    deadlines.run_due(13.0)
     assert 1 == one.expired
 
 
@@ -296,7 +298,7 @@ def test_many_are_looked_at_in_batches() -> None:
     deadlines = Deadlines()
     watched = [watch(deadlines, 10.0) for _ in range(2 * BATCH + 1)]
     looks = []
-    while deadlines.look(11.0):
+    while deadlines.run_due(11.0):
         looks.append(sum(one.expired for one in watched))
     assert [BATCH, 2 * BATCH] == looks
     assert [1] * (2 * BATCH + 1) == [one.expired for one in watched]

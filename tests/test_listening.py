@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dumb_async import listening
-from dumb_async.listening import open_listeners, show_address
+from dumb_async.hosting import listening
+from dumb_async.hosting.listening import open_listeners, show_address
 
 
 def close(listeners: list[socket.socket]) -> None:

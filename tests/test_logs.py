@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from dumb_async.logs import announce, configure, log_failure
+from dumb_async.hosting.logs import announce, configure, log_failure
 from dumb_async.protocol import BadCommand
 
 logger = logging.getLogger("dumb_async.test")

@@ -13,12 +13,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from dumb_async.acceptor import PAUSE
-from dumb_async.exporter import SCRAPERS, Exporter
+from dumb_async.hosting.acceptor import PAUSE
+from dumb_async.hosting.exporter import SCRAPERS, Exporter
+from dumb_async.hosting.metrics import registry_for
+from dumb_async.hosting.stats import LAG_BOUNDS, Stats
 from dumb_async.lag import INTERVAL, measure_lag
-from dumb_async.metrics import registry_for
 from dumb_async.runtimes import load
-from dumb_async.stats import LAG_BOUNDS, Stats
 
 from .conftest import RunInNoTime
 from .support import PATIENCE
@@ -253,7 +253,7 @@ def test_running_out_of_descriptors_does_not_make_it_spin(
         return accept(listener)
 
     monkeypatch.setattr(socket.socket, "accept", fail)
-    monkeypatch.setattr("dumb_async.exporter.time.sleep", pauses.append)
+    monkeypatch.setattr("dumb_async.hosting.exporter.time.sleep", pauses.append)
     with Exporter(registry_for(stats), "127.0.0.1", 0) as exporter:
         assert 200 == get(exporter)[0]
     assert [PAUSE] * 3 == pauses

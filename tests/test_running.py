@@ -80,7 +80,7 @@ Visit = Callable[[Visitor], None]
 def visiting(visit: Visit) -> Iterator[Visitor]:
     """Visit the server that the body runs in the main thread."""
     visitor = Visitor(visit)
-    logger = logging.getLogger("dumb_async.running")
+    logger = logging.getLogger("dumb_async.hosting.announcing")
     logger.addHandler(visitor)
     try:
         yield visitor

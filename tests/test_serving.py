@@ -14,10 +14,10 @@ import pytest
 import trio
 
 import dumb_async
-from dumb_async import Action, Send, Server, Service, Sleep
-from dumb_async.acceptor import BURST
+from dumb_async import Action, Send, Server, Service, Sleep, serving
+from dumb_async.hosting.acceptor import BURST, REFUSALS_AT_A_TIME
 from dumb_async.runtimes import NAMES, Event, Runtime, current, load
-from dumb_async.serving import REFUSALS_AT_A_TIME, Address
+from dumb_async.serving import Address
 
 from .support import connect, converse, in_time, is_cut, read, reset
 
@@ -598,3 +598,29 @@ def test_who_leaves_makes_room_for_who_comes(runtime: Runtime) -> None:
 
     with_server(runtime, server, body)
     assert {"busy": 0} == server.stats.rejected
+
+
+def test_refusals_that_fail_leave_room_for_others(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often there was no memory to be gentle: later, refused clients have their time."""
+    server = Server(port=0, limit_connections=1)
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    async def body(address: Address) -> None:
+        with connect(address) as first:
+            first.send(b"PING\n")
+            assert b"PONG\n" == await read(runtime, first, 5)
+            with monkeypatch.context() as lacking:
+                lacking.setattr(serving, "Session", fail)
+                for _ in range(REFUSALS_AT_A_TIME):
+                    with connect(address) as client:
+                        assert b"SERVER_BUSY\n" == await read(runtime, client)
+            with connect(address) as client:
+                assert b"SERVER_BUSY\n" == await read(runtime, client)
+                assert not is_cut(client)
+
+    with_server(runtime, server, body)
+    assert {"busy": REFUSALS_AT_A_TIME + 1} == server.stats.rejected

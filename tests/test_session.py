@@ -1,60 +1,18 @@
-"""One client: what is answered at once, what has to wait, and when it has been silent too long."""
+"""One client: what is answered at once, what has to wait, and how it ends."""
 
 import socket
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, MutableMapping
 
 import pytest
 
-from dumb_async import Service, Settings, dumb_service
-from dumb_async import session as module
-from dumb_async.deadlines import Deadlines
-from dumb_async.protocol import NEED_DATA, Action, Close, Compute, Config, Send, Sleep
-from dumb_async.session import AT_ONCE, READ_SIZE, Session, Shared, is_over
-from dumb_async.stats import Stats
+from dumb_async import Service
+from dumb_async.hosting import unsent_bytes
+from dumb_async.hosting.session import AT_ONCE, READ_SIZE, Session, is_over
+from dumb_async.hosting.shared import Phase
+from dumb_async.protocol import NEED_DATA, Action, Close, Compute, Core, Send, Sleep
 
-from .support import drain, fill, reset, tcp_pair
-
-Make = Callable[..., Session]
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What the monotonic clock shows: its only element."""
-    now = [1000.0]
-    monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    return now
-
-
-@pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A client's socket and the server's end of it."""
-    with tcp_pair() as sockets:
-        yield sockets
-
-
-@pytest.fixture
-def client(pair: tuple[socket.socket, socket.socket]) -> socket.socket:
-    """The client's side."""
-    return pair[0]
-
-
-@pytest.fixture
-def make(pair: tuple[socket.socket, socket.socket], clock: list[float]) -> Make:
-    """Make a session at the server's side, at 1000 on the clock, with settings of one's own."""
-    assert clock
-
-    def make_one(sock: socket.socket | None = None, **options: Any) -> Session:
-        service = dumb_service()
-        stats, settings = Stats(service.labels), Settings(**options)
-        return Session(sock or pair[1], Shared(Config(service), settings, stats, Deadlines()))
-
-    return make_one
-
-
-def stats_of(session: Session) -> Stats:
-    """What was counted for it."""
-    return session._shared.stats
+from .conftest import Make
+from .support import deadlines_of, drain, fill, is_cut, reset, stats_of, surroundings
 
 
 @pytest.fixture
@@ -180,136 +138,23 @@ def test_a_reset_is_an_error(client: socket.socket, make: Make) -> None:
         session.receive(1001.0)
 
 
-IDLE, LINE = 300.0, 30.0
-
-Steps = list[tuple[float, bytes]]
-
-
-@pytest.mark.parametrize(
-    ("steps", "due"),
-    [
-        ([], 1000 + IDLE),
-        ([(1100, b"PING\n")], 1100 + IDLE),
-        ([(1100, b"PING\n"), (1200, b"?\n")], 1200 + IDLE),
-        ([(1100, b"P")], 1100 + LINE),
-        ([(1100, b"P"), (1110, b"I"), (1120, b"N")], 1100 + LINE),
-        ([(1100, b"P"), (1110, b"ING\n")], 1110 + IDLE),
-        ([(1100, b"P"), (1110, b"ING\nP"), (1120, b"I")], 1110 + LINE),
-        ([(1100, b"P"), (1110, b"ING\n"), (1120, b"P")], 1120 + LINE),
-        ([(1100, b"\r")], 1100 + LINE),
-    ],
-)
-def test_silence_has_its_deadline(
-    client: socket.socket, make: Make, steps: Steps, due: float
-) -> None:
-    """300 s from the last thing heard; 30 s from the first byte of a line."""
-    session = make(timeout_idle=IDLE, timeout_line=LINE)
-    for now, data in steps:
-        client.send(data)
-        session.receive(now)
-    assert due == session.due(1150.0)
-
-
-@pytest.mark.parametrize("steps", [[], [(1100, b"P")], [(1100, b"PING\n")]])
-def test_a_deadline_is_watched_no_later_than_it_is_due(
-    client: socket.socket, make: Make, steps: Steps
-) -> None:
-    """Or nobody would look in time."""
-    session = make(timeout_idle=IDLE, timeout_line=LINE)
-    for now, data in steps:
-        client.send(data)
-        session.receive(now)
-    next_look, due = session._shared.deadlines.next, session.due(1150.0)
-    assert next_look is not None
-    assert due is not None
-    assert next_look < due + 0.06
-
-
-def test_deadlines_can_be_switched_off(client: socket.socket, make: Make) -> None:
-    """Each without the other; zero is never, not at once."""
-    client.send(b"P")
-    session = make(timeout_idle=0, timeout_line=0)
-    session.receive(1100.0)
-    assert session.due(9999.0) is None
-    assert session._shared.deadlines.next is None
-    client.send(b"I")
-    session = make(timeout_idle=IDLE, timeout_line=0)
-    session.receive(1100.0)
-    assert 1100 + IDLE == session.due(9999.0)
-    client.send(b"N")
-    session = make(timeout_idle=0, timeout_line=LINE)
-    assert session.due(9999.0) is None
-    session.receive(1100.0)
-    assert 1100 + LINE == session.due(9999.0)
-
-
-def test_a_client_that_is_served_is_not_silent(
-    client: socket.socket, make: Make, clock: list[float]
-) -> None:
-    """It is looked at again later; its time starts when it is listened to again."""
-    session = make(timeout_idle=IDLE, timeout_line=LINE)
-    client.send(b"WAIT 1000\nPIN")
-    session.receive(1100.0)
-    session.busy = True
-    assert 5000.0 < (session.due(5000.0) or 0)
-    clock[0] = 6000.0
-    session.resume()
-    assert not session.busy
-    session.connection.next_action()
-    assert 6000 + LINE == session.due(6001.0)
-
-
-def test_a_client_that_has_ended_is_not_waited_for(client: socket.socket, make: Make) -> None:
-    """Nor one that is closed."""
-    session = make()
-    client.shutdown(socket.SHUT_WR)
-    session.receive(1001.0)
-    assert session.due(9999.0) is None
-    session.close()
-    assert make(session.sock).due(9999.0) is None
-
-
-@pytest.mark.parametrize(("data", "kind"), [(b"", "idle"), (b"PIN", "line"), (b"PING\n", "idle")])
-def test_an_expired_client_is_ended_like_by_itself(
-    client: socket.socket, make: Make, data: bytes, kind: str
-) -> None:
-    """What it has sent meanwhile is answered first; counted by its kind."""
-    session = make()
-    client.send(data)
-    session.receive(1001.0)
-    client.send(b"G\nPING\n")
-    session.expire()
-    assert {"idle": 0, "line": 0, "write": 0} | {kind: 1} == stats_of(session).timeouts
-    assert NEED_DATA is session.receive(1001.0)
-    assert is_over(session, session.receive(1001.0))
-    assert drain(client).endswith(b"PONG\n")
-
-
-def test_a_client_that_was_faster_can_expire(client: socket.socket, make: Make) -> None:
-    """A reset connection cannot be shut down any more."""
-    session = make()
-    reset(client)
-    session.half_close()
-    session.expire()
-
-
 def test_unsent_is_what_the_client_has_not_taken(
-    client: socket.socket, pair: tuple[socket.socket, socket.socket], make: Make
+    client: socket.socket, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     """So that a slow reader's progress shows."""
-    session = make()
-    assert 0 == session.unsent()
-    filled = fill(pair[1])
-    assert 0 < session.unsent() <= filled
+    server = pair[1]
+    assert 0 == unsent_bytes(server)
+    filled = fill(server)
+    assert 0 < unsent_bytes(server) <= filled
     while filled:
         filled -= len(drain(client))
-    assert 0 == session.unsent()
+    assert 0 == unsent_bytes(server)
 
 
 def test_a_closed_session_is_let_go_of(make: Make) -> None:
     """Nothing that looks at it later holds it, or what its client had asked."""
     session = make()
-    buckets = session._shared.deadlines._buckets
+    buckets = deadlines_of(session._shared)._buckets
     assert [{session}] == list(buckets.values())
     session.close()
     assert [set()] == list(buckets.values())
@@ -328,10 +173,89 @@ def test_a_running_command_ends_with_its_client(
         finally:
             released.append(True)
 
-    shared = Shared(Config(service), Settings(), Stats(service.labels), Deadlines())
-    session = Session(pair[1], shared)
+    session = Session(pair[1], surroundings(service))
     client.send(b"HOLD\n")
     assert Sleep(3600) == session.receive(1000.0)
     assert [] == released
     session.close()
     assert [True] == released
+
+
+def test_phases_say_what_is_waited_for(make: Make) -> None:
+    """Whoever is not listened to is busy."""
+    session = make()
+    phases = [session.phase]
+    for change in (session.work, session.stall, session.work, session.listen, session.linger):
+        change()
+        phases.append(session.phase)
+    session.close()
+    assert [
+        Phase.LISTENING, Phase.WORKING, Phase.STALLED, Phase.WORKING, Phase.LISTENING,
+        Phase.LINGERING, Phase.CLOSED,
+    ] == [*phases, session.phase]  # fmt: skip
+    assert -1 == session.fd
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_only_who_is_listened_to_is_not_busy(make: Make, phase: Phase) -> None:
+    """Whatever else it may be waiting for."""
+    session = make()
+    session.phase = phase
+    assert (phase is not Phase.LISTENING) is session.busy
+
+
+def test_who_is_listened_to_has_nothing_left_to_do(make: Make) -> None:
+    """And nothing that could be broken off."""
+
+    def leave_off(session: Session) -> None:
+        session.work()
+        session.action, session.cancel = Close(), list
+
+    session = make()
+    leave_off(session)
+    session.listen()
+    assert NEED_DATA is session.action
+    assert session.cancel is None
+
+
+def test_who_is_cut_is_given_up(
+    client: socket.socket, pair: tuple[socket.socket, socket.socket], make: Make
+) -> None:
+    """Both sides see an end, whatever was still to be read or written."""
+    session = make()
+    client.send(b"PING\n")
+    session.cut()
+    assert session.given_up
+    assert b"" == client.recv(1)
+    with pytest.raises(BrokenPipeError):
+        pair[1].send(b"x")
+    assert is_cut(client)
+
+
+def test_who_was_faster_can_be_cut(client: socket.socket, make: Make) -> None:
+    """A reset connection cannot be shut down any more."""
+    session = make()
+    reset(client)
+    session.cut()
+    assert session.given_up
+
+
+def test_a_core_is_told_whom_to_prod(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """Its own session, through the driver; and where its requests are counted."""
+    prodded: list[Session] = []
+    shared = surroundings(Service(), prodded.append)
+    make_core, seen = shared.connect, []
+
+    def connect(counts: MutableMapping[str, int], prod: Callable[[], object]) -> Core:
+        seen.append((counts, prod))
+        return make_core(counts, prod)
+
+    shared.connect = connect
+    session = Session(pair[1], shared)
+    ((counts, prod),) = seen
+    assert counts is shared.stats.requests
+    assert [] == prodded
+    prod()
+    assert [session] == prodded

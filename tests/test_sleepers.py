@@ -7,9 +7,10 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dumb_async import sleepers as module
+from dumb_async.alarm import Alarm
+from dumb_async.hosting import sleepers as module
+from dumb_async.hosting.sleepers import BATCH, SWEEP, Sleepers
 from dumb_async.runtimes import load
-from dumb_async.sleepers import BATCH, SWEEP, Sleepers
 
 from .conftest import RunInNoTime
 
@@ -29,86 +30,89 @@ def woken() -> list[Any]:
 
 
 @pytest.fixture
-def sleepers(woken: list[Any], monkeypatch: pytest.MonkeyPatch) -> Sleepers:
+def sleepers(woken: list[Any], monkeypatch: pytest.MonkeyPatch) -> Sleepers[Client]:
     """A dormitory at time 0."""
     monkeypatch.setattr(module, "monotonic", lambda: 0.0)
     return Sleepers(woken.append)
 
 
-def put(sleepers: Sleepers, seconds: float, name: object = "") -> Any:
+def put(sleepers: Sleepers[Client], seconds: float, name: object = "") -> Client:
     """Put a new client to sleep."""
-    client: Any = Client(name)
+    client = Client(name)
     sleepers.add(client, seconds)
     return client
 
 
-def test_nobody_is_woken_early(sleepers: Sleepers, woken: list[Any]) -> None:
+def test_nobody_is_woken_early(sleepers: Sleepers[Client], woken: list[Any]) -> None:
     """Nor twice."""
     client = put(sleepers, 2.0)
-    assert not sleepers.wake(1.999)
+    assert not sleepers.run_due(1.999)
     assert [] == woken
-    assert not sleepers.wake(2.0)
+    assert not sleepers.run_due(2.0)
     assert [client] == woken
     assert client.nap is None
-    assert not sleepers.wake(1e9)
+    assert not sleepers.run_due(1e9)
     assert [client] == woken
 
 
-def test_who_is_due_first_is_woken_first(sleepers: Sleepers, woken: list[Any]) -> None:
+def test_who_is_due_first_is_woken_first(sleepers: Sleepers[Client], woken: list[Any]) -> None:
     """And who lay down first, among those who are due together."""
     clients = [put(sleepers, seconds) for seconds in (3.0, 1.0, 2.0, 1.0, 3.0)]
-    sleepers.wake(10.0)
+    sleepers.run_due(10.0)
     assert [clients[at] for at in (1, 3, 2, 0, 4)] == woken
 
 
-def test_who_is_discarded_sleeps_on(sleepers: Sleepers, woken: list[Any]) -> None:
+def test_who_is_discarded_sleeps_on(sleepers: Sleepers[Client], woken: list[Any]) -> None:
     """Discarding twice, or somebody who does not sleep, does nothing."""
     one, two = put(sleepers, 1.0), put(sleepers, 1.0)
     sleepers.discard(one)
     sleepers.discard(one)
-    nobody: Any = Client()
-    sleepers.discard(nobody)
+    sleepers.discard(Client())
     assert one.nap is None
-    sleepers.wake(10.0)
+    sleepers.run_due(10.0)
     assert [two] == woken
 
 
-def test_who_is_woken_may_lie_down_again(sleepers: Sleepers, woken: list[Any]) -> None:
+def test_who_is_woken_may_lie_down_again(sleepers: Sleepers[Client], woken: list[Any]) -> None:
     """As a client that pipelines WAITs does."""
     client = put(sleepers, 1.0)
-    sleepers.wake(1.0)
+    sleepers.run_due(1.0)
     sleepers.add(client, 2.0)
-    assert not sleepers.wake(1.5)
-    sleepers.wake(2.0)
+    assert not sleepers.run_due(1.5)
+    sleepers.run_due(2.0)
     assert [client, client] == woken
 
 
-def test_many_are_woken_in_batches(sleepers: Sleepers, woken: list[Any]) -> None:
+def test_many_are_woken_in_batches(sleepers: Sleepers[Client], woken: list[Any]) -> None:
     """So that others have their turn in between; whether more are due is told."""
     for _ in range(2 * BATCH + 1):
         put(sleepers, 1.0)
     sizes = []
-    while sleepers.wake(1.0):
+    while sleepers.run_due(1.0):
         sizes.append(len(woken))
     assert [BATCH, 2 * BATCH] == sizes
     assert 2 * BATCH + 1 == len(woken)
 
 
-def test_naps_that_were_broken_off_do_not_pile_up(sleepers: Sleepers, woken: list[Any]) -> None:
+def test_naps_that_were_broken_off_do_not_pile_up(
+    sleepers: Sleepers[Client], woken: list[Any]
+) -> None:
     """Clients that come, WAIT for a day and leave, again and again."""
     stays = put(sleepers, 86_400.0)
     for _ in range(10_000):
         sleepers.discard(put(sleepers, 86_400.0))
     assert 2 * SWEEP + 10 > len(sleepers._heap)
-    sleepers.wake(86_400.0)
+    sleepers.run_due(86_400.0)
     assert [stays] == woken
 
 
-def test_who_went_is_not_counted_after_its_time(sleepers: Sleepers, woken: list[Any]) -> None:
+def test_who_went_is_not_counted_after_its_time(
+    sleepers: Sleepers[Client], woken: list[Any]
+) -> None:
     """Or the heap would be swept for nothing, at every departure."""
     for _ in range(5 * SWEEP):
         sleepers.discard(put(sleepers, 1.0))
-        sleepers.wake(1.0)
+        sleepers.run_due(1.0)
     assert 0 == sleepers._broken
     assert [] == sleepers._heap
     assert [] == woken
@@ -122,7 +126,7 @@ def test_each_is_woken_once_in_its_time(steps: list[tuple[str, int]]) -> None:
     woken: list[Any] = []
     expected: list[Any] = []
     beds: list[tuple[float, Any]] = []
-    sleepers = Sleepers(woken.append)
+    sleepers: Sleepers[Client] = Sleepers(woken.append)
     now = 0.0
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(module, "monotonic", lambda: now)
@@ -133,7 +137,7 @@ def test_each_is_woken_once_in_its_time(steps: list[tuple[str, int]]) -> None:
                 sleepers.discard(beds.pop(value % len(beds))[1])
             else:
                 now += value
-                while sleepers.wake(now):
+                while sleepers.run_due(now):
                     pass
                 beds.sort(key=lambda bed: bed[0])
                 expected += [client for due, client in beds if due <= now]
@@ -147,11 +151,12 @@ def test_running_wakes_in_time(run_in_no_time: RunInNoTime) -> None:
 
     async def main() -> None:
         start = trio.current_time()
-        sleepers = Sleepers(
-            lambda session: seen.append((vars(session)["name"], trio.current_time() - start))
+        alarm = Alarm()
+        sleepers: Sleepers[Client] = Sleepers(
+            lambda client: seen.append((client.name, trio.current_time() - start)), alarm.move
         )
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(sleepers.run, load("trio"))
+            nursery.start_soon(alarm.keep, load("trio"), sleepers)
             await trio.sleep(1)
             put(sleepers, 3600.0, "an hour")
             put(sleepers, 0.0, "at once")

@@ -1,6 +1,7 @@
 """A whole server on a clock that jumps: minutes of silence, in no time."""
 
 import contextlib
+import errno
 import functools
 import socket
 from collections.abc import AsyncIterator
@@ -10,7 +11,8 @@ import pytest
 import trio
 
 from dumb_async import Server
-from dumb_async.handler import LINGER
+from dumb_async.dispatcher import Dispatcher
+from dumb_async.hosting import LINGER
 from dumb_async.runtimes import load
 
 from .conftest import RunInNoTime
@@ -323,3 +325,25 @@ def test_the_loop_is_not_late_if_nothing_holds_it_up(run_in_no_time: RunInNoTime
     run_in_no_time(main)
     assert 100 == pytest.approx(server.stats.lag_counts[0], abs=2)
     assert server.stats.lag_counts[0] == sum(server.stats.lag_counts)
+
+
+def test_who_could_not_be_watched_is_not_waited_for(
+    run_in_no_time: RunInNoTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was closed, and nobody finds it idle later."""
+    server = server_with()
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "too many are watched")
+
+    monkeypatch.setattr(Dispatcher, "add", fail)
+
+    async def main() -> None:
+        async with serving(server) as address:
+            with connect(address) as client:
+                assert b"" == await ends_after(client, 0)
+            await trio.sleep(1000)
+
+    run_in_no_time(main)
+    assert (0, {"busy": 0, "enospc": 1}) == (server.stats.connections, server.stats.rejected)
+    assert {"idle": 0, "line": 0, "write": 0} == server.stats.timeouts

@@ -9,6 +9,7 @@ from .arguments import InvalidArgument, decimal, integer
 from .client import ClientConnection, Closed, Event, Reply
 from .config import Config
 from .connection import Connection
+from .core import Core
 from .expectations import Expected, Outcome
 from .replies import (
     INTERNAL_ERROR,
@@ -39,6 +40,7 @@ __all__ = [
     "Compute",
     "Config",
     "Connection",
+    "Core",
     "Event",
     "Expected",
     "InvalidArgument",

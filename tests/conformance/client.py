@@ -147,12 +147,19 @@ class Client:
 
 @contextmanager
 def in_background(work: Callable[[], object]) -> Iterator[None]:
-    """Do ``work`` again and again in a thread, for as long as the ``with`` block lasts."""
+    """Do ``work`` again and again in a thread, for as long as the ``with`` block lasts.
+
+    :raises OSError: at the end of the block, if the work did.
+    """
     over = threading.Event()
+    failures: list[OSError] = []
 
     def run() -> None:
-        while not over.is_set():
-            work()
+        try:
+            while not over.is_set():
+                work()
+        except OSError as error:
+            failures.append(error)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -161,6 +168,8 @@ def in_background(work: Callable[[], object]) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+    for failure in failures:
+        raise failure
 
 
 def eventually(condition: Callable[[], bool], *, timeout: float = PATIENCE) -> bool:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +18,7 @@ from .servers import Target
 
 _SERVES = re.compile(r"serves on (?P<host>\S+):(?P<port>\d+)")
 _METRICS = re.compile(r"metrics on (?P<url>\S+)")
+_WORKER = re.compile(r',?worker="\w+"')
 _SAMPLE = re.compile(r"(?P<name>[^#\s{]+(?:\{[^}]*\})?) (?P<value>\S+)")
 
 
@@ -102,9 +104,15 @@ class Server:
             return response.status, response.read().decode()
 
     def samples(self) -> dict[str, float]:
-        """The samples of the metrics page, each by its name with its labels."""
-        found = map(_SAMPLE.fullmatch, self.get()[1].splitlines())
-        return {match["name"]: float(match["value"]) for match in found if match}
+        """The samples of the metrics page, each by its name with its labels.
+
+        Those of several workers are added up.
+        """
+        samples: Counter[str] = Counter()
+        for match in filter(None, map(_SAMPLE.fullmatch, self.get()[1].splitlines())):
+            name = _WORKER.sub("", match["name"]).replace("{}", "")
+            samples[name] += float(match["value"])  # type: ignore[assignment]
+        return dict(samples)
 
     @property
     def metrics_address(self) -> tuple[str, int]:

@@ -21,6 +21,7 @@ class Need(enum.Enum):
     STALLED_READERS = "serves others while readers of a STREAM stall"
     FAIR_PIPELINE = "serves others while one client pipelines without pause"
     RESETS = "notices a reset while it waits, computes or writes"
+    DEAF_RESETS = "notices a reset although it does not listen to the client any more"
     LINGERING = "never loses its last reply to a reset"
     TIMEOUTS = "cuts idle, dribbling and stalled clients"
     CAPACITY = "refuses clients above its limit with SERVER_BUSY"
@@ -59,7 +60,30 @@ ANY_PORTS = ("--port", "0", "--metrics-port", "0")
 DUMB_ASYNC = (sys.executable, "-m", "dumb_async")
 LOOPS = ("asyncio", "uvloop", "trio", "anyio-asyncio", "anyio-uvloop", "anyio-trio")
 
-TARGETS = tuple(Target(loop, (*DUMB_ASYNC, "--loop", loop, *ANY_PORTS)) for loop in LOOPS)
+VARIANTS = (sys.executable, "-m", "variants")
+
+
+def _variant(name: str, *flags: str, lacks: Mapping[Need, str] | None = None) -> Target:
+    return Target(name, (*VARIANTS, name, *flags, *ANY_PORTS), lacks=lacks or {})
+
+
+TARGETS = (
+    *(Target(loop, (*DUMB_ASYNC, "--loop", loop, *ANY_PORTS)) for loop in LOOPS),
+    _variant("iterative"),
+    _variant("threads"),
+    _variant("select"),
+    _variant("epoll"),
+    _variant("epoll-workers", "--workers", "2"),
+    _variant("reactor"),
+    _variant("coro"),
+    _variant(
+        "streams",
+        lacks={
+            Need.FAIR_PIPELINE: "readline does not yield as long as there is a line",
+            Need.DEAF_RESETS: "a transport that is paused or half-closed is not watched",
+        },
+    ),
+)
 
 
 def foreign(command: str) -> Target:

@@ -15,7 +15,7 @@ from .servers import ANY_PORTS, DUMB_ASYNC, Target
 FLAGS = """
     host port loop service backlog wait-unit limit-line limit-wait limit-burn limit-stream
     limit-connections limit-pipeline timeout-idle timeout-line timeout-write timeout-graceful
-    metrics-host metrics-port no-metrics log-level log-format access-log version
+    metrics-host metrics-port no-metrics log-level log-format access-log cpus memory-limit version
 """.split()
 
 MISTAKES = (

@@ -140,7 +140,7 @@ def test_a_client_that_pipelines_without_pause_delays_nobody(
             assert_serves_a_bystander(server)
 
 
-@pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.STALLED_READERS)
+@pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.STALLED_READERS, Need.FAIR_PIPELINE)
 def test_a_client_that_never_reads_its_replies_delays_nobody(server: Server) -> None:
     """It is not listened to either, once its replies pile up."""
     with server.connect(timeout=0.2, receive_buffer=4096) as deaf:

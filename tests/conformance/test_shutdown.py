@@ -110,6 +110,7 @@ def test_what_was_asked_is_answered_before_a_stop(start_server: Start) -> None:
         assert time.monotonic() - began < 30
 
 
+@pytest.mark.needs(Need.FAIR_PIPELINE)
 def test_a_client_that_goes_on_asking_does_not_delay_a_stop(start_server: Start) -> None:
     """What comes after the signal is not waited for."""
     server = start_server("--timeout-graceful", "60")

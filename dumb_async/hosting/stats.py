@@ -18,6 +18,7 @@ LAG_BOUNDS: Final = (
 
 #: Why connections are refused or lost before they are served.
 BUSY: Final = "busy"
+MEMORY: Final = "memory"
 
 #: Deadlines that end a connection.
 TIMEOUTS: Final = ("idle", "line", "write")
@@ -56,6 +57,18 @@ class Stats:
         self.lag_counts = [0] * (len(LAG_BOUNDS) + 1)
         self.lag_sum = 0.0
 
+    def add(self, other: "Stats") -> None:
+        """Add what another has counted."""
+        for name in self.__slots__:
+            mine, its = getattr(self, name), getattr(other, name)
+            if isinstance(mine, dict):
+                for key, count in list(its.items()):  # another thread may add a key meanwhile
+                    mine[key] = mine.get(key, 0) + count
+            elif isinstance(mine, list):
+                mine[:] = map(sum, zip(mine, its, strict=True))
+            else:
+                setattr(self, name, mine + its)
+
     def reject(self, reason: str) -> None:
         """Count a connection that was not served."""
         self.rejected[reason] = self.rejected.get(reason, 0) + 1
@@ -69,5 +82,7 @@ class Stats:
         """Count a connection lost to ``error``; one that is not the network's is logged."""
         if isinstance(error, OSError):
             self.resets += 1
+        elif isinstance(error, MemoryError):
+            self.reject(MEMORY)
         else:
             logger.error("a bug in the server: connection dropped", exc_info=error)

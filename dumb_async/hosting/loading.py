@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from .protocol import Service
+from ..protocol import Service
 
 
 class ServiceNotFound(Exception):

@@ -8,11 +8,8 @@ then says when it is really due, and is put back (Varghese and Lauck's timing wh
 
 import heapq
 import math
-from time import monotonic
+from collections.abc import Callable
 from typing import Final, Protocol
-
-from .alarm import Alarm
-from .runtimes import Runtime
 
 #: Seconds a deadline may be late. A power of two, so that counting in it is exact.
 TICK: Final = 1 / 32
@@ -32,13 +29,26 @@ class Timed(Protocol):
         """Its time has come."""
 
 
-class Deadlines:
-    """Who is to be looked at when. Never early, late by `TICK` at the most."""
+class Watch(Protocol):
+    """Looks after what is to expire; `Deadlines` is one, the kernel can be another."""
 
-    def __init__(self) -> None:
+    def watch(self, what: Timed, due: float) -> None:
+        """Look at ``what`` no later than ``due``, an instant on the monotonic clock."""
+
+    def discard(self, what: Timed) -> None:
+        """Forget ``what``."""
+
+
+class Deadlines:
+    """Who is to be looked at when. Never early, late by `TICK` at the most.
+
+    :param moved: called when somebody is to be looked at earlier than anybody before.
+    """
+
+    def __init__(self, moved: Callable[[], object] = lambda: None) -> None:
+        self._moved = moved
         self._buckets: dict[int, set[Timed]] = {}
         self._ticks: list[int] = []  # a heap of the buckets there are
-        self._alarm = Alarm()
 
     def watch(self, what: Timed, due: float) -> None:
         """Look at ``what`` no later than ``due``, an instant on the monotonic clock."""
@@ -51,7 +61,7 @@ class Deadlines:
             self._buckets[tick] = set()
             heapq.heappush(self._ticks, tick)
             if self._ticks[0] == tick:
-                self._alarm.move()
+                self._moved()
         self._buckets[tick].add(what)
 
     def discard(self, what: Timed) -> None:
@@ -65,7 +75,7 @@ class Deadlines:
         """The next instant at which somebody is to be looked at."""
         return self._ticks[0] * TICK if self._ticks else None
 
-    def look(self, now: float) -> bool:
+    def run_due(self, now: float) -> bool:
         """Let those expire whose time has come, and put the others back.
 
         A batch at the most; tell whether there are more.
@@ -90,11 +100,3 @@ class Deadlines:
             what.expire()
         else:
             self.watch(what, due)
-
-    async def run(self, runtime: Runtime) -> None:
-        """Look whenever it is time, until cancelled."""
-        while True:
-            if self.look(monotonic()):
-                await runtime.checkpoint()
-            else:
-                await self._alarm.wait(runtime, self.next)

@@ -3,19 +3,11 @@
 The command line, the environment and `dumb_async.serve` are all made from this table.
 """
 
-import logging
-import resource
 import sys
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
 
-from .protocol import LONGEST_SLEEP
-
-logger = logging.getLogger(__name__)
-
-#: Descriptors kept back from connections: listeners, loop, logs, scrapers, refusals.
-RESERVED_DESCRIPTORS: Final = 100
-
+from ..protocol import LONGEST_SLEEP
 
 #: What listen(2) takes.
 _INT_MAX: Final = 2**31 - 1
@@ -85,22 +77,3 @@ def _check(one: Field[Any], value: Any) -> None:
     # Written so that NaN, which compares false with everything, is refused too.
     if not least <= value <= (sys.maxsize if most is None else most):
         raise ValueError(f"{one.name} is from {least} to {most or 'any number'}, not {value}")
-
-
-def raise_descriptor_limit() -> int:
-    """Raise the soft limit of descriptors as far as it goes; return it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):  # an "unlimited" hard limit may be over what the kernel takes
-        return soft
-    return hard
-
-
-def connections_allowed(settings: Settings) -> int:
-    """How many clients to serve at a time: as set, or as many as the descriptors allow."""
-    possible = max(raise_descriptor_limit() - RESERVED_DESCRIPTORS, 1)
-    wanted = settings.limit_connections
-    if wanted is not None and wanted > possible:
-        logger.warning("descriptors allow %d connections, not %d", possible, wanted)
-    return possible if wanted is None else wanted

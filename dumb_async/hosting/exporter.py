@@ -6,9 +6,11 @@ silent, and a real scraper gets through.
 """
 
 import socket
+import threading
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Final
@@ -22,6 +24,21 @@ from .listening import explained
 SCRAPERS: Final = 8
 #: Seconds for which a scraper may be silent.
 PATIENCE: Final = 5.0
+
+
+#: Bytes of a thread's stack. The usual 8 MiB may be all that there is under a memory limit,
+#: just when somebody wants to see the metrics.
+STACK_SIZE: Final = 2**20
+
+
+@contextmanager
+def _small_stack() -> Iterator[None]:
+    """Threads started inside have a smaller stack."""
+    before = threading.stack_size(STACK_SIZE)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
 
 
 class _Handler(MetricsHandler):
@@ -61,7 +78,8 @@ class _HTTPServer(ThreadingHTTPServer):
             with suppress(OSError):
                 self._scrapers.popleft().shutdown(socket.SHUT_RDWR)  # its thread does the rest
         self._scrapers.append(request)
-        super().process_request(request, client_address)
+        with _small_stack():
+            super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         with suppress(ValueError):
@@ -95,7 +113,11 @@ class Exporter:
         return str(host), int(port)
 
     def __enter__(self) -> "Exporter":
-        self._thread.start()
+        try:
+            with _small_stack():
+                self._thread.start()
+        except RuntimeError as error:
+            raise OSError("no memory for a thread that serves metrics") from error
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,7 @@
 """The counters in Prometheus' terms, made when a scraper asks for them."""
 
 import resource
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -17,14 +17,14 @@ from .stats import LAG_BOUNDS, Stats
 
 
 class ServerCollector(Collector):
-    """Exports `Stats`."""
+    """Exports `Stats`, or what is read as such whenever somebody asks."""
 
-    def __init__(self, stats: Stats) -> None:
-        self._stats = stats
+    def __init__(self, stats: Stats | Callable[[], Stats]) -> None:
+        self._read = stats if callable(stats) else lambda: stats
 
     def collect(self) -> Iterator[Metric]:
         """The server's metrics."""
-        stats = self._stats
+        stats = self._read()
         yield _gauge("server_active_connections", "Clients connected now.", stats.active)
         yield _gauge("server_active_threads", "Threads that serve clients.", stats.threads)
         yield _counter("server_connections", "Clients served.", stats.connections)
@@ -73,7 +73,7 @@ class UsageCollector(Collector):
         return ()
 
 
-def registry_for(stats: Stats) -> CollectorRegistry:
+def registry_for(stats: Stats | Callable[[], Stats]) -> CollectorRegistry:
     """A registry of its own with the metrics of a server and of this process."""
     registry = CollectorRegistry()
     registry.register(ServerCollector(stats))

@@ -6,7 +6,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from .protocol import BadCommand
+from ..protocol import BadCommand
 
 LogFormat = Literal["text", "json"]
 

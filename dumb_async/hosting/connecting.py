@@ -1,0 +1,25 @@
+"""From a service and settings to what a new connection is made of."""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from ..protocol import Config, Connection, Core, Service
+from .access_log import LoggedSession
+from .session import Session
+from .settings import Settings
+from .shared import Connect
+
+
+def connect_to(service: Service, settings: Settings) -> Connect:
+    """Make the maker of cores for the clients of ``service``."""
+    config = Config(service, limit_line=settings.limit_line, limit_pipeline=settings.limit_pipeline)
+
+    def connect(counts: MutableMapping[str, int], _prod: Any) -> Core:
+        return Connection(config, counts)  # it never speaks unasked
+
+    return connect
+
+
+def session_type(settings: Settings) -> type[Session]:
+    """The kind of session that the settings ask for."""
+    return LoggedSession if settings.access_log else Session

@@ -1,0 +1,211 @@
+"""The command line of every server here, made from the table of settings.
+
+Every flag is also DUMB_<FLAG>.
+"""
+
+import functools
+import math
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import Field, dataclass, fields
+from typing import Any, Final, NoReturn
+
+import click
+
+from ..commands import dumb_service
+from ..protocol import LONGEST_SLEEP, Service
+from ..version import __version__
+from .loading import ServiceNotFound, load_service
+from .logs import configure
+from .resources import limit_memory, pin
+from .settings import Settings
+
+#: For `click.command`: how every server's command line behaves.
+CONTEXT: Final[dict[str, Any]] = {
+    "auto_envvar_prefix": "DUMB",
+    "show_default": True,
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+}
+EPILOG: Final = (
+    "Every option can also be given as an environment variable: --limit-line is "
+    "DUMB_LIMIT_LINE. Exit status: 0 stopped on a signal, 1 could not listen or failed, 2 usage."
+)
+
+_LEVELS = ["debug", "info", "warning", "error", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a command line has asked for.
+
+    :param metrics_port: where to serve metrics; ``None``: nowhere.
+    """
+
+    service: Service
+    settings: Settings
+    metrics_host: str
+    metrics_port: int | None
+
+
+class _Amount(click.FloatRange):
+    """A finite number: a range alone lets NaN through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """Bytes, with a suffix of K, M or G for powers of 1024."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,18})([KMG]?)", value)
+    if not match:
+        raise click.BadParameter(f"{value!r} is no size: write bytes, or 512K, 256M, 1G.")
+    return int(match[1]) << 10 * "_KMG".index(match[2] or "_")
+
+
+def _cpus(_ctx: click.Context, _param: click.Parameter, value: str | None) -> frozenset[int] | None:
+    """CPUs as taskset(1) takes them: 0,2-3."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*", value):
+        raise click.BadParameter(f"{value!r} is no list of CPUs such as 0,2-3.")
+    spans = [[int(end) for end in part.split("-")] for part in value.split(",")]
+    if any(span[0] > span[-1] for span in spans):
+        raise click.BadParameter(f"{value!r} has a range that ends before it begins.")
+    return frozenset(cpu for span in spans for cpu in range(span[0], span[-1] + 1))
+
+
+def _type_of(setting: Field[Any]) -> Any:
+    """The click type for a setting: its range, from the table."""
+    if isinstance(setting.default, str):
+        return click.STRING
+    kind = _Amount if isinstance(setting.default, float) else click.IntRange
+    return kind(min=setting.metadata["least"], max=setting.metadata["most"])
+
+
+def _option_of(setting: Field[Any]) -> Callable[[Any], Any]:
+    flag = "--" + setting.name.replace("_", "-")
+    kind: dict[str, Any] = {"is_flag": True}
+    if not isinstance(setting.default, bool):
+        kind = {"type": _type_of(setting), "show_default": setting.default is not None}
+    return click.option(flag, default=setting.default, help=setting.metadata["help"], **kind)
+
+
+_SERVICE: Final = (
+    click.option(
+        "--service",
+        metavar="MODULE:NAME",
+        help="Service to serve.  [default: PING, WAIT, BURN, STREAM]",
+    ),
+)
+_COMMANDS: Final = (
+    click.option(
+        "--wait-unit", type=click.Choice(["s", "ms"]), default="s", help="What WAIT counts in."
+    ),
+    click.option(
+        "--limit-wait",
+        type=_Amount(min=0, max=LONGEST_SLEEP),
+        default=86_400.0,
+        help="Longest WAIT, in seconds.",
+    ),
+    click.option(
+        "--limit-burn", type=click.IntRange(0), default=10**12, help="Longest BURN, in iterations."
+    ),
+    click.option(
+        "--limit-stream", type=click.IntRange(0), default=10**12, help="Longest STREAM, in bytes."
+    ),
+)
+_PROCESS: Final = (
+    click.option(
+        "--cpus",
+        metavar="LIST",
+        callback=_cpus,
+        help="CPUs to run on, as taskset takes them: 0,2-3.",
+    ),
+    click.option(
+        "--memory-limit",
+        metavar="SIZE",
+        callback=_size,
+        help="Address space to make do with, such as 256M (RLIMIT_AS); who does not fit in is "
+        "refused.",
+    ),
+    click.option("--metrics-host", default="127.0.0.1", help="Address to serve metrics on."),
+    click.option(
+        "--metrics-port",
+        type=click.IntRange(0, 65535),
+        default=9000,
+        help="Port to serve metrics on; 0 picks a free one and prints it.",
+    ),
+    click.option("--no-metrics", is_flag=True, help="Serve no metrics."),
+    click.option(
+        "--log-level",
+        type=click.Choice(_LEVELS, case_sensitive=False),
+        default="info",
+        help="Least severe messages to log.",
+    ),
+    click.option(
+        "--log-format", type=click.Choice(["text", "json"]), default="text", help="How to log."
+    ),
+    click.version_option(__version__, prog_name="dumb_async", allow_from_autoenv=False),
+)
+
+
+def server_options(serve: Callable[..., None]) -> Callable[..., None]:
+    """Give a click command every option of a server.
+
+    ``serve`` is called with a `Launch` and the values of options of its own. Its logs are
+    set up by then, its CPUs and memory are as asked for. What it cannot listen on or get,
+    an `OSError`, is said in one line, with exit status 1.
+    """
+
+    @functools.wraps(serve)
+    def command(**given: Any) -> None:
+        configure(given.pop("log_level"), given.pop("log_format"))
+        own = {one.name: given.pop(one.name) for one in fields(Settings)}
+        try:
+            _confine(given.pop("cpus"), given.pop("memory_limit"))
+            host, port = given.pop("metrics_host"), given.pop("metrics_port")
+            port = None if given.pop("no_metrics") else port
+            serve(Launch(_service(given), Settings(**own), host, port), **given)
+        except OSError as error:
+            fail(error.strerror or str(error))
+        except MemoryError:
+            fail("there is not enough memory, see --memory-limit")
+
+    options = (*_SERVICE, *map(_option_of, fields(Settings)), *_COMMANDS, *_PROCESS)
+    for option in reversed(options):
+        option(command)
+    return command
+
+
+def fail(message: str) -> NoReturn:
+    """End the program with status 1 and one line that says why."""
+    click.echo(f"dumb_async: {message}", err=True)
+    sys.exit(1)
+
+
+def _confine(cpus: frozenset[int] | None, memory: int | None) -> None:
+    if cpus is not None:
+        pin(cpus)
+    if memory is not None:
+        limit_memory(memory)
+
+
+def _service(given: dict[str, Any]) -> Service:
+    """Take the service out of what was given."""
+    limits = {name: given.pop(name) for name in ("limit_wait", "limit_burn", "limit_stream")}
+    wait_unit, name = given.pop("wait_unit"), given.pop("service")
+    if name is None:
+        return dumb_service(wait_unit=wait_unit, **limits)
+    try:
+        return load_service(name)
+    except ServiceNotFound as error:
+        raise click.BadParameter(str(error), param_hint="'--service'") from error

@@ -1,0 +1,113 @@
+"""What a server may use: descriptors, memory, CPUs; and whether one more client fits in."""
+
+import logging
+import mmap
+import os
+import resource
+from collections.abc import Iterable
+from typing import Final
+
+from .acceptor import NoRoom
+from .settings import Settings
+from .stats import BUSY, MEMORY
+
+logger = logging.getLogger(__name__)
+
+#: Descriptors kept back from connections: listeners, loop, logs, scrapers, refusals.
+RESERVED_DESCRIPTORS: Final = 100
+
+#: Bytes that must still be to be had before a client is let in, where memory is limited:
+#: so those who are in can be served to their end. Some of the interpreter's arenas (1 MiB)
+#: and one long write.
+HEADROOM: Final = 8 * 2**20
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit of descriptors as far as it goes; return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):  # an "unlimited" hard limit may be over what the kernel takes
+        return soft
+    return hard
+
+
+def connections_allowed(settings: Settings) -> int:
+    """How many clients to serve at a time: as set, or as many as the descriptors allow."""
+    possible = max(raise_descriptor_limit() - RESERVED_DESCRIPTORS, 1)
+    wanted = settings.limit_connections
+    if wanted is not None and wanted > possible:
+        logger.warning("descriptors allow %d connections, not %d", possible, wanted)
+    return possible if wanted is None else wanted
+
+
+def pin(cpus: Iterable[int]) -> None:
+    """Run on these CPUs only, this thread and those it starts, as ``taskset`` does.
+
+    :raises OSError: if none of them is there; its text says which there are.
+    """
+    wanted, there = set(cpus), os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, wanted)
+    except (OSError, OverflowError, ValueError) as error:
+        raise OSError(f"cannot run on CPU {_listed(wanted)}: there is {_listed(there)}") from error
+
+
+def _listed(cpus: Iterable[int]) -> str:
+    return ",".join(map(str, sorted(cpus)))
+
+
+def limit_memory(size: int) -> None:
+    """Let the process have no more than ``size`` bytes of address space (RLIMIT_AS).
+
+    :raises OSError: if that leaves nothing for a client, or is more than may be had.
+    """
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (size, before[1]))
+    except (ValueError, OverflowError) as error:
+        raise OSError(f"the memory limit cannot be raised to {size} bytes") from error
+    if not _can_have(HEADROOM):
+        resource.setrlimit(resource.RLIMIT_AS, before)
+        raise OSError(f"a memory limit of {size} bytes is less than the server itself needs")
+
+
+def memory_is_limited() -> bool:
+    """Whether the process may have only so much address space."""
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+
+
+def _can_have(size: int) -> bool:
+    try:
+        mmap.mmap(-1, size).close()
+    except (OSError, MemoryError):
+        return False
+    return True
+
+
+class Capacity:
+    """How many clients there may be, and whether there is memory for one more.
+
+    :raises OSError: never; a limit over what the descriptors allow is logged.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.connections = connections_allowed(settings)
+        self._memory_is_limited = memory_is_limited()
+        # So many clients have been in together. What they needed, the allocator keeps when
+        # they leave, so that it cannot be had anew but is there.
+        self._fitted = 1
+
+    def check(self, clients: int) -> None:
+        """See that there is room for one more beside so many clients.
+
+        :raises NoRoom: if there is none, or no memory.
+        """
+        if clients >= self.connections:
+            raise NoRoom(BUSY)
+        if not self._memory_is_limited:
+            return
+        if _can_have(HEADROOM):
+            self._fitted = max(self._fitted, clients + 1)
+        elif clients * 2 >= self._fitted:
+            raise NoRoom(MEMORY)

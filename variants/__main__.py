@@ -1,0 +1,39 @@
+"""``python -m variants``: lists the models, or runs one."""
+
+import importlib
+
+import click
+
+from . import NAMES
+
+
+class _Models(click.Group):
+    """The models as commands, each imported only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Every model there is, in the order in which they are taught."""
+        return list(NAMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of one model, ``None`` if there is none of that name."""
+        if cmd_name not in NAMES:
+            return None
+        module = importlib.import_module(f".{cmd_name.replace('-', '_')}", __package__)
+        command: click.Command = module.MODEL.command
+        return command
+
+
+@click.command(
+    cls=_Models,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Serve under one concurrency model, for instance: python -m variants epoll --port 8090."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m variants")

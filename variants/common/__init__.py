@@ -1,0 +1,1 @@
+"""What is not the model: everything that the variants share."""

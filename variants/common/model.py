@@ -1,0 +1,112 @@
+"""From a model to a program: command line, signals, metrics, from start to stop."""
+
+import functools
+import logging
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, Final, Protocol
+
+import click
+
+from dumb_async.hosting import (
+    CONTEXT,
+    EPILOG,
+    Connect,
+    Exporter,
+    Launch,
+    announce_address,
+    open_listeners,
+    server_options,
+)
+
+from .host import Host
+
+logger = logging.getLogger(__name__)
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+Option = Callable[[Any], Any]
+
+
+class Runnable(Protocol):
+    """A model, ready to serve."""
+
+    def run(self) -> None:
+        """Serve until the host is told to stop and its clients are gone."""
+
+
+class Model:
+    """One concurrency model, as it is listed and run.
+
+    :param name: what it is called on the command line.
+    :param make: sets it up for a host; what it returns is run. Processes are forked in
+        here, before there is any thread.
+    :param summary: what it is, in a line.
+    :param options: click options of its own, passed on to ``make``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[..., Runnable],
+        summary: str,
+        *,
+        options: Sequence[Option] = (),
+        connect: Callable[[Launch], Connect] | None = None,
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self._make = make
+        self._options = options
+        self._connect = connect
+
+    @functools.cached_property
+    def command(self) -> click.Command:
+        """The command line."""
+        serve = server_options(self.serve)
+        for option in self._options:
+            serve = option(serve)
+        decorate = click.command(
+            self.name, context_settings=CONTEXT, epilog=EPILOG, help=self.summary
+        )
+        return decorate(serve)
+
+    def main(self) -> None:
+        """Run it as a program."""
+        self.command()
+
+    def serve(self, launch: Launch, **options: Any) -> None:
+        """Serve until SIGTERM or SIGINT; to be called from the main thread.
+
+        :raises OSError: if an address cannot be listened on.
+        """
+        settings = launch.settings
+        # Every thread inherits this: signals are for the one that waits for them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        with ExitStack() as stack:
+            listeners = open_listeners(settings.host, settings.port, settings.backlog)
+            addresses = [listener.getsockname()[:2] for listener in listeners]
+            connect = self._connect and self._connect(launch)
+            host = Host(launch, listeners, connect)
+            stack.callback(host.close)
+            model = self._make(host, **options)
+            exporter = None
+            if launch.metrics_port is not None:
+                exporter = stack.enter_context(
+                    Exporter(host.registry, launch.metrics_host, launch.metrics_port)
+                )
+            threading.Thread(target=_stop_on_signals, args=(host,), daemon=True).start()
+            announce_address(addresses, self.name, exporter)
+            model.run()
+
+
+def _stop_on_signals(host: Host) -> None:
+    """Stop the host gracefully at the first signal, and at once at the second, or in time."""
+    name = signal.Signals(signal.sigwait(_SIGNALS)).name
+    logger.info("%s: stopping, %d clients connected", name, host.count())
+    # In a thread of its own: under a crowd of threads it may take longer than the grace.
+    threading.Thread(target=host.stop, daemon=True).start()
+    signal.sigtimedwait(_SIGNALS, host.settings.timeout_graceful)
+    host.cut()

@@ -1,0 +1,132 @@
+"""A worker from the inside: a host whose clients come over a channel."""
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from dumb_async.hosting import Acceptor, Phase, ServerCollector
+
+from .agenda import Agenda, Chore
+from .client import Client
+from .host import Host
+from .model import Runnable
+from .reports import pack, write_report
+from .waiting import Waiter
+from .workers import CONNECTION, CUT, REPORT, Worker
+
+MakeLoop = Callable[[Host], Runnable]
+
+
+def work(parent: Host, worker: Worker, make_loop: MakeLoop, *, alone: bool) -> None:
+    """Serve the clients that come over the channel of ``worker``, until it says stop.
+
+    :param alone: this is the only worker of its process.
+    """
+    host = WorkerHost(parent, worker)
+    if not alone:  # what is the process's, somebody else reports
+        host.registry = CollectorRegistry()
+        host.registry.register(ServerCollector(host.stats))
+    try:
+        make_loop(host).run()
+    finally:
+        host.close()
+        worker.other_end.close()
+
+
+class WorkerHost(Host):
+    """A host without listening sockets.
+
+    :param parent: the host of the process that accepts.
+    :param worker: our channel, and where we count who is gone.
+    """
+
+    def __init__(self, parent: Host, worker: Worker) -> None:
+        super().__init__(parent.launch, [], parent.connect)
+        self._worker = worker
+
+    def entrances(self, acceptor: Acceptor, agenda: Agenda[Any]) -> list[Waiter]:
+        """The channel."""
+        return [Handover(self, self._worker, acceptor, agenda)]
+
+    def gone(self) -> None:
+        """One of those that were handed over is here no more."""
+        self._worker.gone[0] += 1
+
+    def left(self, client: Client) -> None:
+        """See `Host.left`."""
+        if client in self.clients:
+            self.gone()
+        super().left(client)
+
+
+class Handover:
+    """The channel: a `Waiter` that takes in connections that the parent has accepted."""
+
+    def __init__(
+        self, host: WorkerHost, worker: Worker, acceptor: Acceptor, agenda: Agenda[Any]
+    ) -> None:
+        self._host = host
+        self._channel = worker.other_end
+        self._acceptor = acceptor
+        self._agenda = agenda
+        self.fd = self._channel.fileno()
+        self.phase = Phase.LISTENING
+        self.nap: list[Any] | None = None
+
+    def ready(self) -> Phase:
+        """Take in what has come over the channel."""
+        word, descriptors, _, _ = socket.recv_fds(self._channel, 64, 1, socket.MSG_DONTWAIT)
+        if word == CONNECTION:
+            self._take(descriptors)
+        elif word.startswith(REPORT):
+            self._report(int(word[1:]))
+        elif word == CUT:
+            self._host.cut()
+        else:
+            self._stop()
+        return self.phase if word else Phase.CLOSED
+
+    def resume(self) -> Phase:
+        """Never called: it does not sleep."""
+        return self.phase
+
+    def close(self) -> None:
+        """Our parent is gone; the channel is closed by who opened it."""
+        self.phase = Phase.CLOSED
+
+    def _take(self, descriptors: list[int]) -> None:
+        if not descriptors:  # we have run out of them
+            self._host.stats.reject("emfile")
+            self._host.gone()
+            return
+        before = self._host.count()
+        self._acceptor.take(socket.socket(fileno=descriptors[0]))
+        if self._host.count() == before:
+            self._host.gone()
+
+    def _report(self, number: int) -> None:
+        report = pack(number, write_report(self._host.registry))
+        with suppress(OSError):  # nobody waits for it any more
+            self._channel.send(report, socket.MSG_DONTWAIT)
+
+    def _stop(self) -> None:
+        if not self._host.stopping:
+            self._host.stop()
+            Cutter(self._host, self._agenda)
+
+
+class Cutter(Chore):
+    """Cuts everybody off once the grace is over, also when nobody is left to say so."""
+
+    def __init__(self, host: Host, agenda: Agenda[Any]) -> None:
+        super().__init__()
+        self._host = host
+        agenda.sleep(self, host.settings.timeout_graceful)
+
+    def resume(self) -> Phase:
+        """It is over."""
+        self._host.cut()
+        return self.phase

@@ -1,0 +1,64 @@
+"""A thread per connection: the loop of `iterative`, as often as there are clients.
+
+    client 1 ◀──▶ thread 1 ┐
+    client 2 ◀──▶ thread 2 ├── the kernel lets each run when its client is ready;
+    client 3 ◀──▶ thread 3 ┘   the GIL lets one of them run Python at a time
+         new ───▶ main thread: accept, start a thread, accept
+
+The model. Each thread waits for its own client, so nobody waits for another's. The state of
+a client is where its thread stands; the code is that of one client at a time.
+
+Good at: hundreds of clients, code that blocks, libraries that know no other way.
+
+Breaks: with thousands. Threads = clients, each with a stack (8 MiB of address space, some
+tens of kilobytes of it real), each request a context switch or two. CPU work of one thread
+holds the GIL for 5 ms at a time (`sys.getswitchinterval`), and whoever wants to answer a
+PING waits for it. Look at ``server_active_threads`` and ``process_context_switches_total``.
+"""
+
+import socket
+import threading
+
+from dumb_async.hosting import NoRoom
+
+from .common.blocking import BlockingClients, accept_until_stopped
+from .common.host import Host
+from .common.model import Model
+from .common.tally import Tally
+
+
+class Threads:
+    """The main thread, and one more for each client."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.clients = BlockingClients(host)
+        self.tally = Tally(host)
+        self.running: set[threading.Thread] = set()
+
+    def run(self) -> None:
+        """Start a thread for whoever comes; in the end wait for all of them."""
+        accept_until_stopped(self.host, self.host.acceptor(self.serve, self.clients.refuse_beside))
+        for thread in list(self.running):
+            thread.join()
+
+    def serve(self, sock: socket.socket) -> None:
+        """Serve a client in a thread of its own, if there can be one more."""
+        thread = threading.Thread(target=self.talk, args=(sock,))
+        try:
+            thread.start()
+        except RuntimeError as error:  # the machine, or the memory limit, has had enough
+            raise NoRoom("threads") from error
+
+    def talk(self, sock: socket.socket) -> None:
+        """Serve one client to the end: this is where its thread spends its life."""
+        self.running.add(threading.current_thread())
+        with self.tally.counting() as stats:
+            self.clients.serve(sock, stats)
+        self.running.discard(threading.current_thread())
+
+
+MODEL = Model("threads", Threads, "a thread per connection")
+
+if __name__ == "__main__":
+    MODEL.main()
