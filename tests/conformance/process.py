@@ -61,8 +61,9 @@ class Server:
             self.kill()
             raise
 
-    def connect(self, *, timeout: float = PATIENCE, receive_buffer: int | None = None) -> Client:
-        """Connect a new client."""
+    def connect(self, *, timeout: float | None = None, receive_buffer: int | None = None) -> Client:
+        """Connect a new client; without a timeout it has the patience of the target."""
+        timeout = timeout or self.target.patience
         return Client(self.address, timeout=timeout, receive_buffer=receive_buffer)
 
     def get_in(self, requests: bytes = b"") -> Client:

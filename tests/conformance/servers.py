@@ -5,6 +5,9 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from .client import PATIENCE
 
 
 class Need(enum.Enum):
@@ -46,12 +49,15 @@ class Target:
     :param ours: whether it takes the command line of dumb_async and keeps its manners:
         flags, metrics, exit status. A foreign one is only talked to.
     :param lacks: what it cannot hold, and why. Tests that need it must fail.
+    :param patience: seconds a client of it waits for anything: less where much is
+        expected not to come.
     """
 
     id: str
     argv: tuple[str, ...]
     ours: bool = True
     lacks: Mapping[Need, str] = field(default_factory=dict)
+    patience: float = PATIENCE
 
 
 #: For machines on which anything may run: ports that are free.
@@ -63,13 +69,13 @@ LOOPS = ("asyncio", "uvloop", "trio", "anyio-asyncio", "anyio-uvloop", "anyio-tr
 VARIANTS = (sys.executable, "-m", "variants")
 
 
-def _variant(name: str, *flags: str, lacks: Mapping[Need, str] | None = None) -> Target:
-    return Target(name, (*VARIANTS, name, *flags, *ANY_PORTS), lacks=lacks or {})
+def _variant(name: str, *flags: str, **options: Any) -> Target:
+    return Target(name, (*VARIANTS, name, *flags, *ANY_PORTS), **options)
 
 
 TARGETS = (
     *(Target(loop, (*DUMB_ASYNC, "--loop", loop, *ANY_PORTS)) for loop in LOOPS),
-    _variant("iterative"),
+    _variant("iterative", lacks={Need.SEVERAL_CLIENTS: "one client at a time"}, patience=2.0),
     _variant("threads"),
     _variant("select"),
     _variant("epoll"),

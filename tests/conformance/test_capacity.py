@@ -70,7 +70,7 @@ def test_there_is_room_again_once_a_client_leaves(small_server: Server) -> None:
         assert b"PONG\n" == newcomer.ask(b"PING")
 
 
-@pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.DESCRIPTORS)
+@pytest.mark.needs(Need.DESCRIPTORS)
 def test_running_out_of_descriptors_hurts_nobody(start_server: Start) -> None:
     """Clients that are in are served, those that are not wait quietly until they are."""
     server = start_server("--limit-connections", "1000", fd_limit=64)

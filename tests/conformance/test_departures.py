@@ -6,7 +6,8 @@ from .client import Client, eventually
 from .process import Server, Share
 from .servers import Need
 
-pytestmark = pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.CAPACITY, Need.RESETS)
+pytestmark = pytest.mark.needs(Need.RESETS)
+alone = pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.CAPACITY)
 
 #: Seconds within which a reset must be noticed: about one, and what a busy machine adds.
 SOON = 3.0
@@ -46,6 +47,7 @@ def occupant(server: Server, requests: bytes) -> Client:
     return client
 
 
+@alone
 @occupied
 def test_a_reset_frees_the_connection(server: Server, requests: bytes) -> None:
     """A newcomer takes its place within about a second."""
@@ -54,6 +56,7 @@ def test_a_reset_frees_the_connection(server: Server, requests: bytes) -> None:
         assert eventually(lambda: is_free(server), timeout=SOON)
 
 
+@alone
 @pytest.mark.needs(Need.DEAF_RESETS)
 @pytest.mark.parametrize("command", [b"WAIT 3600\n", b"BURN 100000000000\n"], ids=["WAIT", "BURN"])
 def test_a_reset_is_noticed_behind_unread_requests(server: Server, command: bytes) -> None:
@@ -64,6 +67,7 @@ def test_a_reset_is_noticed_behind_unread_requests(server: Server, command: byte
         assert eventually(lambda: is_free(server), timeout=SOON)
 
 
+@alone
 @pytest.mark.needs(Need.DEAF_RESETS)
 @pytest.mark.parametrize("command", [b"WAIT 3600\n", b"BURN 100000000000\n"], ids=["WAIT", "BURN"])
 def test_a_reset_is_noticed_after_a_half_close(server: Server, command: bytes) -> None:
@@ -71,6 +75,7 @@ def test_a_reset_is_noticed_after_a_half_close(server: Server, command: bytes) -
     _reset_after_a_half_close(server, command)
 
 
+@alone
 def test_a_reset_is_noticed_after_a_half_close_while_writing(server: Server) -> None:
     """The more so if it is written to."""
     _reset_after_a_half_close(server, b"STREAM 1000000000000\n")
@@ -84,6 +89,7 @@ def _reset_after_a_half_close(server: Server, command: bytes) -> None:
         assert eventually(lambda: is_free(server), timeout=SOON)
 
 
+@alone
 def test_a_client_that_closes_while_it_reads_is_gone(server: Server) -> None:
     """Closing with unread bytes is a reset as well."""
     with occupant(server, b"STREAM 1000000000000\n") as client:
@@ -92,6 +98,7 @@ def test_a_client_that_closes_while_it_reads_is_gone(server: Server) -> None:
         assert eventually(lambda: is_free(server), timeout=SOON)
 
 
+@alone
 def test_an_orderly_end_frees_the_connection(server: Server) -> None:
     """As soon as everything is answered."""
     with occupant(server, b"WAIT 0.1\n") as client:

@@ -10,7 +10,7 @@ import pytest
 
 from .client import Client, eventually
 from .process import Server, Share
-from .servers import Target
+from .servers import Need, Target
 
 PAGE = (
     "server_active_connections",
@@ -95,6 +95,7 @@ def test_bytes_are_counted_exactly(server: Server) -> None:
     assert len(replies) == changes["server_bytes_sent_total"]
 
 
+@pytest.mark.needs(Need.SEVERAL_CLIENTS)
 def test_connections_are_counted(server: Server) -> None:
     """Those there are, those there were, and those refused; never below zero."""
     with counting(server) as changes, ExitStack() as stack:

@@ -11,7 +11,7 @@ from .client import Client, eventually, in_background
 from .process import Server, Start
 from .servers import Need
 
-pytestmark = pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.DRAINING)
+pytestmark = pytest.mark.needs(Need.DRAINING)
 
 GRACE = 0.3
 #: Seconds over the grace within which the process must have ended, on a busy machine.
@@ -60,6 +60,7 @@ def test_a_server_without_clients_stops_at_once(start_server: Start, number: Sig
     assert 0 == server.exit_status(within=MARGIN)
 
 
+@pytest.mark.needs(Need.SEVERAL_CLIENTS)
 def test_idle_clients_do_not_delay_a_stop(start_server: Start) -> None:
     """They get the end of input without a word, and nobody waits for them to leave."""
     server = start_server("--timeout-graceful", "60")
@@ -83,6 +84,7 @@ def test_a_stop_ends_in_time(start_server: Start, kind: str) -> None:
         assert b"" == client.read_until_cut().removeprefix(b"LINE_TOO_LONG\n").strip(b"A")
 
 
+@pytest.mark.needs(Need.SEVERAL_CLIENTS)
 def test_a_stop_ends_in_time_with_clients_of_all_kinds(start_server: Start) -> None:
     """SIGINT does what SIGTERM does."""
     server = start_server("--timeout-graceful", str(GRACE))
@@ -96,6 +98,7 @@ def test_a_stop_ends_in_time_with_clients_of_all_kinds(start_server: Start) -> N
             client.read_until_cut()
 
 
+@pytest.mark.needs(Need.SEVERAL_CLIENTS)
 def test_what_was_asked_is_answered_before_a_stop(start_server: Start) -> None:
     """Requests that were in when the signal came get their replies, then the end of input."""
     server = start_server("--timeout-graceful", "60")
@@ -130,6 +133,7 @@ def test_a_client_that_goes_on_asking_does_not_delay_a_stop(start_server: Start)
             assert 0 == server.exit_status(within=MARGIN)
 
 
+@pytest.mark.needs(Need.SEVERAL_CLIENTS)
 def test_nobody_gets_in_during_a_stop_and_a_second_signal_ends_it(start_server: Start) -> None:
     """The listener is closed first; who will not wait for the rest need not."""
     server = start_server("--timeout-graceful", "60")
@@ -165,6 +169,7 @@ def _refuses(server: Server) -> bool:
     return False
 
 
+@pytest.mark.needs(Need.SEVERAL_CLIENTS)
 def test_who_wakes_as_the_grace_ends_disturbs_nobody(start_server: Start) -> None:
     """No work is begun any more for those whose WAIT ends while the rest is being cut off."""
     server = start_server("--timeout-graceful", "0.3")
