@@ -95,7 +95,7 @@ class Dispatcher:
 
     def _wake(self, session: Session) -> None:
         try:
-            self.carry_on(session, session.answer())
+            self.carry_on(session, session.speak())
         except Exception as error:
             self._drop(session, error)
 

@@ -6,7 +6,7 @@ import signal
 from contextlib import ExitStack
 from typing import Any
 
-from .hosting import Exporter, announce_address, registry_for
+from .hosting import Cores, Exporter, announce_address, registry_for
 from .protocol import Service
 from .runtimes import Runtime, load
 from .serving import Address, Server
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def run(
-    service: Service | None = None,
+    service: Service | Cores | None = None,
     *,
     loop: str = "auto",
     metrics_host: str = "127.0.0.1",

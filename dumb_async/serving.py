@@ -25,6 +25,7 @@ from .hosting import (
     Acceptor,
     Capacity,
     Connect,
+    Cores,
     Deadlines,
     NoRoom,
     Session,
@@ -60,13 +61,14 @@ TASK_STATUS_IGNORED: Final = _Ignored()
 class Server:
     """A service, ready to be served once.
 
-    :param service: the commands; `dumb_service` by default.
+    :param service: the commands, or whatever else makes cores for connections (a chat room);
+        `dumb_service` by default.
     :param options: the fields of `Settings`.
     :raises ValueError: if a setting is out of its range.
     :raises TypeError: if there is no such setting.
     """
 
-    def __init__(self, service: Service | None = None, **options: Any) -> None:
+    def __init__(self, service: Service | Cores | None = None, **options: Any) -> None:
         self.service = service or dumb_service()
         self.settings = Settings(**options)
         self.stats = Stats(self.service.labels)
@@ -240,7 +242,7 @@ async def accept(runtime: Runtime, acceptor: Acceptor, listener: socket.socket) 
 
 
 async def serve(
-    service: Service | None = None,
+    service: Service | Cores | None = None,
     *,
     task_status: TaskStatus = TASK_STATUS_IGNORED,
     **options: Any,

@@ -1,7 +1,7 @@
 """From a service and settings to what a new connection is made of."""
 
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import MutableMapping, Sequence
+from typing import Any, Protocol
 
 from ..protocol import Config, Connection, Core, Service
 from .access_log import LoggedSession
@@ -10,8 +10,21 @@ from .settings import Settings
 from .shared import Connect
 
 
-def connect_to(service: Service, settings: Settings) -> Connect:
+class Cores(Protocol):
+    """What makes the cores of connections where no `Service` does, such as a chat room."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Every label under which its cores count requests."""
+
+    def connector(self, settings: Settings) -> Connect:
+        """What makes the core of each new connection."""
+
+
+def connect_to(service: Service | Cores, settings: Settings) -> Connect:
     """Make the maker of cores for the clients of ``service``."""
+    if not isinstance(service, Service):
+        return service.connector(settings)
     config = Config(service, limit_line=settings.limit_line, limit_pipeline=settings.limit_pipeline)
 
     def connect(counts: MutableMapping[str, int], _prod: Any) -> Core:

@@ -130,6 +130,14 @@ class Session:
             return NEED_DATA if connection.settled else connection.next_action()
         return action
 
+    def speak(self) -> Action | NeedData:
+        """Say what the core has to say unasked, or after a sleep; as `answer` does.
+
+        :raises OSError: if the connection is lost.
+        """
+        self._touched = monotonic()
+        return self.answer()
+
     def send(self, data: bytes | memoryview) -> int:
         """Write what the socket takes, perhaps nothing; return how much it was.
 

@@ -84,7 +84,7 @@ class Client(Session):
         """Go on, as the time has come, or the turn."""
         try:
             if self.phase is LISTENING:  # the core has something to say, unasked
-                return self._begin(self.answer())
+                return self._begin(self.speak())
             return self._perform(self.action)
         except Exception as error:
             return self._lose(error)

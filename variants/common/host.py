@@ -11,7 +11,7 @@ from dumb_async.hosting import (
     REFUSALS_AT_A_TIME,
     Acceptor,
     Capacity,
-    Connect,
+    Cores,
     Launch,
     NoRoom,
     Phase,
@@ -39,16 +39,18 @@ class Host:
 
     :param launch: what the command line has asked for.
     :param listeners: bound and listening, not blocking.
-    :param connect: makes the cores; by default those of the service.
+    :param service: what is served, if it is not what the command line says.
     """
 
     def __init__(
-        self, launch: Launch, listeners: list[socket.socket], connect: Connect | None = None
+        self, launch: Launch, listeners: list[socket.socket], service: Cores | None = None
     ) -> None:
         self.launch = launch
         self.settings = launch.settings
         self.listeners = listeners
-        self.stats = Stats(launch.service.labels)
+        self.service = service or launch.service
+        self.connect = connect_to(self.service, self.settings)
+        self.stats = Stats(self.service.labels)
         #: What the metrics page shows.
         self.registry = registry_for(self.stats)
         self.bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -57,7 +59,6 @@ class Host:
         #: Also called when everything is to end at once.
         self.at_cut: list[Callable[[], object]] = []
         self._refused: set[Client] = set()
-        self.connect = connect or connect_to(launch.service, launch.settings)
         self._client_type = client_type(launch.settings)
         self.capacity = Capacity(launch.settings)
         self._most: int | None = None

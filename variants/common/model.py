@@ -1,6 +1,5 @@
 """From a model to a program: command line, signals, metrics, from start to stop."""
 
-import functools
 import logging
 import signal
 import threading
@@ -13,7 +12,7 @@ import click
 from dumb_async.hosting import (
     CONTEXT,
     EPILOG,
-    Connect,
+    Cores,
     Exporter,
     Launch,
     announce_address,
@@ -37,7 +36,18 @@ class Runnable(Protocol):
         """Serve until the host is told to stop and its clients are gone."""
 
 
-class Model:
+class Listed:
+    """Something that can be listed and run by its name."""
+
+    def __init__(self, command: click.Command) -> None:
+        self.command = command
+
+    def main(self) -> None:
+        """Run it as a program."""
+        self.command()
+
+
+class Model(Listed):
     """One concurrency model, as it is listed and run.
 
     :param name: what it is called on the command line.
@@ -45,6 +55,7 @@ class Model:
         here, before there is any thread.
     :param summary: what it is, in a line.
     :param options: click options of its own, passed on to ``make``.
+    :param service: makes what is served, if it is not what the command line says.
     """
 
     def __init__(
@@ -54,28 +65,16 @@ class Model:
         summary: str,
         *,
         options: Sequence[Option] = (),
-        connect: Callable[[Launch], Connect] | None = None,
+        service: Callable[[], Cores] | None = None,
     ) -> None:
         self.name = name
-        self.summary = summary
         self._make = make
-        self._options = options
-        self._connect = connect
-
-    @functools.cached_property
-    def command(self) -> click.Command:
-        """The command line."""
+        self._service = service
         serve = server_options(self.serve)
-        for option in self._options:
+        for option in options:
             serve = option(serve)
-        decorate = click.command(
-            self.name, context_settings=CONTEXT, epilog=EPILOG, help=self.summary
-        )
-        return decorate(serve)
-
-    def main(self) -> None:
-        """Run it as a program."""
-        self.command()
+        decorate = click.command(name, context_settings=CONTEXT, epilog=EPILOG, help=summary)
+        super().__init__(decorate(serve))
 
     def serve(self, launch: Launch, **options: Any) -> None:
         """Serve until SIGTERM or SIGINT; to be called from the main thread.
@@ -88,8 +87,7 @@ class Model:
         with ExitStack() as stack:
             listeners = open_listeners(settings.host, settings.port, settings.backlog)
             addresses = [listener.getsockname()[:2] for listener in listeners]
-            connect = self._connect and self._connect(launch)
-            host = Host(launch, listeners, connect)
+            host = Host(launch, listeners, self._service and self._service())
             stack.callback(host.close)
             model = self._make(host, **options)
             exporter = None

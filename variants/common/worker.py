@@ -44,7 +44,7 @@ class WorkerHost(Host):
     """
 
     def __init__(self, parent: Host, worker: Worker) -> None:
-        super().__init__(parent.launch, [], parent.connect)
+        super().__init__(parent.launch, [])
         self._worker = worker
 
     def entrances(self, acceptor: Acceptor, agenda: Agenda[Any]) -> list[Waiter]:
