@@ -17,16 +17,14 @@ Breaks: like every loop, at the first call that blocks it.
 
 from dataclasses import asdict
 
-import click
-
 from dumb_async import run
-from dumb_async.hosting import CONTEXT, EPILOG, Launch, server_options
+from dumb_async.hosting import Launch, server_options
 
 from .chat import Room
-from .common.model import Listed
+from .common.model import Listed, described
 
 
-@click.command("asyncio-chat", context_settings=CONTEXT, epilog=EPILOG)
+@described("asyncio-chat", "chat on asyncio, in the style of the primary server", __doc__)
 @server_options
 def serve(launch: Launch) -> None:
     """Chat on asyncio, in the style of the primary server."""

@@ -260,7 +260,7 @@ def see_off(session: Session) -> Coroutine:
         session.close()
 
 
-MODEL = Model("coro", Coro, "generators scheduled on epoll by hand")
+MODEL = Model("coro", Coro, "generators scheduled on epoll by hand", __doc__)
 
 if __name__ == "__main__":
     MODEL.main()

@@ -83,7 +83,7 @@ class Epoll:
             self.epoll.modify(waiter.fd, EVENTS[after])
 
 
-MODEL = Model("epoll", Epoll, "one thread, level-triggered epoll, state per connection")
+MODEL = Model("epoll", Epoll, "one thread, level-triggered epoll, state per connection", __doc__)
 
 if __name__ == "__main__":
     MODEL.main()

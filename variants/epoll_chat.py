@@ -11,15 +11,17 @@ next step. To write is tried at once; only a client that does not take it is wai
 Good at: thousands of listeners and few who talk; who does not read is dropped after 256 KiB
 and costs nobody anything.
 
-Breaks: as every chat does: a message to n clients is n writes. Ten thousand of them take a
-tenth of a second, in which nobody else is served faster than a batch at a time.
+Breaks: as every chat does: a message to n clients is n writes, and they come a batch in each
+turn of the loop, with the requests of others between.
 """
 
 from .chat import Room
 from .common.model import Model
 from .epoll import Epoll
 
-MODEL = Model("epoll-chat", Epoll, "chat on epoll: a message goes to all others", service=Room)
+MODEL = Model(
+    "epoll-chat", Epoll, "chat on epoll: a message goes to all others", __doc__, service=Room
+)
 
 if __name__ == "__main__":
     MODEL.main()

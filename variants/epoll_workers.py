@@ -148,7 +148,8 @@ class EpollWorkers:
 MODEL = Model(
     "epoll-workers",
     EpollWorkers,
-    "an acceptor hands connections round-robin to workers with private epolls",
+    "round-robin hand-over to workers with private epolls",
+    __doc__,
     options=(
         workers_option("as many as the CPUs it may run on"),
         click.option("--threads", is_flag=True, help="Workers are threads, and share the GIL."),

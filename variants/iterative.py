@@ -37,7 +37,7 @@ class Iterative:
         self.clients.serve(sock, self.host.stats)
 
 
-MODEL = Model("iterative", Iterative, "one client at a time; everyone else waits")
+MODEL = Model("iterative", Iterative, "one client at a time; everyone else waits", __doc__)
 
 if __name__ == "__main__":
     MODEL.main()

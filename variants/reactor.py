@@ -161,7 +161,8 @@ def make(host: Host, workers: int | None) -> Runnable:
 MODEL = Model(
     "reactor",
     make,
-    "event demultiplexer, dispatcher, registered handlers; also with workers",
+    "event demultiplexer, dispatcher, registered handlers",
+    __doc__,
     options=(workers_option("none, one reactor does it all"),),
 )
 

@@ -102,7 +102,7 @@ class Watchman(Chore):
         return self.phase
 
 
-MODEL = Model("select", Select, "one thread, select(): 1,024 descriptors and no more")
+MODEL = Model("select", Select, "one thread, select(): 1,024 descriptors and no more", __doc__)
 
 if __name__ == "__main__":
     MODEL.main()

@@ -19,7 +19,9 @@ from .chat import Room
 from .common.model import Model
 from .select import Select
 
-MODEL = Model("select-chat", Select, "chat on select(): a message goes to all others", service=Room)
+MODEL = Model(
+    "select-chat", Select, "chat on select(): a message goes to all others", __doc__, service=Room
+)
 
 if __name__ == "__main__":
     MODEL.main()

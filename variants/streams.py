@@ -295,7 +295,7 @@ async def see_off(reader: StreamReader, writer: StreamWriter, last: bytes = b"")
 
 
 MODEL = Model(
-    "streams", Streams, "asyncio.start_server, readline, drain: as most tutorials have it"
+    "streams", Streams, "asyncio.start_server, readline, drain: the tutorial's way", __doc__
 )
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Threads:
         self.running.discard(threading.current_thread())
 
 
-MODEL = Model("threads", Threads, "a thread per connection")
+MODEL = Model("threads", Threads, "a thread per connection", __doc__)
 
 if __name__ == "__main__":
     MODEL.main()

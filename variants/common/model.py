@@ -36,6 +36,16 @@ class Runnable(Protocol):
         """Serve until the host is told to stop and its clients are gone."""
 
 
+def described(
+    name: str, summary: str, essay: str | None
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a command whose help is the essay, as it was written."""
+    paragraphs = "\n\n".join(f"\b\n{text}" for text in (essay or "").strip().split("\n\n"))
+    return click.command(
+        name, context_settings=CONTEXT, epilog=EPILOG, short_help=summary, help=paragraphs
+    )
+
+
 class Listed:
     """Something that can be listed and run by its name."""
 
@@ -53,7 +63,8 @@ class Model(Listed):
     :param name: what it is called on the command line.
     :param make: sets it up for a host; what it returns is run. Processes are forked in
         here, before there is any thread.
-    :param summary: what it is, in a line.
+    :param summary: what it is, in a line of 60 characters at the most.
+    :param essay: what it is, at length.
     :param options: click options of its own, passed on to ``make``.
     :param service: makes what is served, if it is not what the command line says.
     """
@@ -63,6 +74,7 @@ class Model(Listed):
         name: str,
         make: Callable[..., Runnable],
         summary: str,
+        essay: str | None,
         *,
         options: Sequence[Option] = (),
         service: Callable[[], Cores] | None = None,
@@ -73,8 +85,7 @@ class Model(Listed):
         serve = server_options(self.serve)
         for option in options:
             serve = option(serve)
-        decorate = click.command(name, context_settings=CONTEXT, epilog=EPILOG, help=summary)
-        super().__init__(decorate(serve))
+        super().__init__(described(name, summary, essay)(serve))
 
     def serve(self, launch: Launch, **options: Any) -> None:
         """Serve until SIGTERM or SIGINT; to be called from the main thread.

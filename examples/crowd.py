@@ -1,0 +1,82 @@
+"""A crowd of clients that just sit there, and one that asks PING beside them.
+
+    python -m examples.crowd 5000
+
+Each of the crowd has asked ``WAIT 3600`` and is connected until the end. What is printed
+says how long the one had to wait for its PONGs, and what the crowd costs the server,
+according to its metrics page.
+"""
+
+import re
+import resource
+import socket
+import struct
+import time
+import urllib.request
+from contextlib import ExitStack
+
+import click
+
+SAMPLE = re.compile(r"^(\w+)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
+
+
+def connect(host: str, port: int, number: int) -> socket.socket:
+    """Connect from one of several loopback addresses: each has its own 28,000 ports."""
+    client = socket.socket()
+    if host.startswith("127."):
+        client.bind((f"127.0.0.{2 + number // 20_000}", 0))
+    # Closed by a reset, as a client that just closes may still want its reply.
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.settimeout(10)
+    client.connect((host, port))
+    return client
+
+
+def ask_ping(client: socket.socket) -> float:
+    """Ask PING; how many seconds the PONG took."""
+    began = time.perf_counter()
+    client.sendall(b"PING\n")
+    if client.recv(16) != b"PONG\n":
+        raise ConnectionError("no PONG")
+    return time.perf_counter() - began
+
+
+def read_metrics(url: str) -> dict[str, float]:
+    """The samples of a metrics page by name, those of several workers added up."""
+    with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 -- the user's own URL
+        samples: dict[str, float] = {}
+        for name, value in SAMPLE.findall(page.read().decode()):
+            samples[name] = samples.get(name, 0.0) + float(value)
+        return samples
+
+
+@click.command()
+@click.argument("clients", type=click.IntRange(0))
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8090, show_default=True)
+@click.option("--metrics", default="http://127.0.0.1:9000/metrics", show_default=True)
+def main(clients: int, host: str, port: int, metrics: str) -> None:
+    """Connect CLIENTS clients that wait, and ask PING beside them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with ExitStack() as stack:
+        try:
+            for number in range(clients):
+                client = stack.enter_context(connect(host, port, number))
+                client.sendall(b"WAIT 3600\n")
+            bystander = stack.enter_context(connect(host, port, clients))
+            waits = sorted(ask_ping(bystander) * 1000 for _ in range(200))
+            samples = read_metrics(metrics)
+        except OSError as error:
+            hint = "is the server up, or has it had enough?"
+            raise click.ClickException(f"{error}: {hint}") from error
+    click.echo(
+        f"{clients} clients wait; PING: median {waits[100]:.2f} ms, slowest {waits[-1]:.2f} ms\n"
+        f"the server has {samples['server_active_threads']:.0f} threads that serve, "
+        f"{samples['process_resident_memory_bytes'] / 2**20:.0f} MiB of memory "
+        f"({samples['process_virtual_memory_bytes'] / 2**30:.1f} GiB of address space)"
+    )
+
+
+if __name__ == "__main__":
+    main()
