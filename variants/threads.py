@@ -47,7 +47,10 @@ class Threads:
         thread = threading.Thread(target=self.talk, args=(sock,))
         try:
             thread.start()
-        except RuntimeError as error:  # the machine, or the memory limit, has had enough
+        except (
+            RuntimeError,
+            MemoryError,
+        ) as error:  # the machine, or the memory limit, has had enough
             raise NoRoom("threads") from error
 
     def talk(self, sock: socket.socket) -> None:

@@ -85,7 +85,7 @@ class KernelDeadline:
         elif due is not None:
             self.watch(client, due)
         else:
-            _set_timeout(client.sock, socket.SO_RCVTIMEO, 0)
+            _set_timeout(client.sock, socket.SO_RCVTIMEO, None)
 
 
 class BlockingClients:
@@ -100,28 +100,38 @@ class BlockingClients:
         :param stats: where it is counted; of this thread alone.
         """
         stats.connections += 1
-        shared, deadline = self._prepare(sock, stats)
-        _serve(self._host.welcome(sock, shared), deadline)
+        try:
+            shared, deadline = self._prepare(sock, stats)
+            client = self._host.welcome(sock, shared)
+        except (OSError, MemoryError) as error:
+            stats.lost(error)
+            sock.close()
+        else:
+            _serve(client, deadline)
 
     def refuse(self, sock: socket.socket) -> None:
         """Let one that was told SERVER_BUSY read it."""
-        shared, deadline = self._prepare(sock, self._host.stats)
-        client = self._host.turn_away(sock, shared)
-        if client is not None:
-            _serve(client, deadline)
+        try:
+            shared, deadline = self._prepare(sock, self._host.stats)
+            client = self._host.turn_away(sock, shared)
+        except (OSError, MemoryError):
+            sock.close()
+        else:
+            if client is not None:
+                _serve(client, deadline)
 
     def refuse_beside(self, sock: socket.socket) -> None:
         """Do so in a thread, so that nobody waits for it."""
         try:
             threading.Thread(target=self.refuse, args=(sock,), daemon=True).start()
-        except RuntimeError:  # there cannot be one more
+        except (RuntimeError, MemoryError):  # there cannot be one more
             sock.close()
 
     def _prepare(self, sock: socket.socket, stats: Stats) -> tuple[Surroundings, KernelDeadline]:
         sock.setblocking(True)
         # Looked at twice in that time: whether the client has taken some meanwhile can only
         # be told from one look to the next.
-        _set_timeout(sock, socket.SO_SNDTIMEO, self._host.settings.timeout_write / 2)
+        _set_timeout(sock, socket.SO_SNDTIMEO, self._host.settings.timeout_write / 2 or None)
         schedule, deadline = InPlace(), KernelDeadline()
         return self._host.surroundings(schedule, deadline, stats, schedule.prod), deadline
 
@@ -159,10 +169,8 @@ def accept_until_stopped(
         host.accept_rest(acceptor, listener)
 
 
-def _set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
-    """Set a timeout of the kernel's; 0: none."""
-    if 0 < seconds < 1e-6:
-        seconds = 1e-6
-    whole = int(seconds)
-    value = struct.pack("ll", whole, int((seconds - whole) * 1e6))
+def _set_timeout(sock: socket.socket, option: int, seconds: float | None) -> None:
+    """Set a timeout of the kernel's; ``None``: there is none."""
+    micros = 0 if seconds is None else max(int(seconds * 1e6), 1)
+    value = struct.pack("ll", *divmod(micros, 1_000_000))
     sock.setsockopt(socket.SOL_SOCKET, option, value)

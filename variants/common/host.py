@@ -61,6 +61,7 @@ class Host:
         self._refused: set[Client] = set()
         self._client_type = client_type(launch.settings)
         self.capacity = Capacity(launch.settings)
+        self._count: Callable[[], int] = lambda: len(self.clients)
         self._most: int | None = None
         self._reason = ""
 
@@ -96,11 +97,11 @@ class Host:
 
     def count(self) -> int:
         """How many clients there are."""
-        return len(self.clients)
+        return self._count()
 
     def count_with(self, count: Callable[[], int]) -> None:
-        """Count those clients as well that are not in this process or thread."""
-        self.count = count  # type: ignore[method-assign]
+        """Have clients counted by somebody else: they are not among ours."""
+        self._count = count
 
     def make_room(self) -> None:
         """See that one more client can be served.
@@ -145,7 +146,8 @@ class Host:
         self.stopping = True
         for client in list(self.clients):
             client.half_close()
-        os.eventfd_write(self.bell, 1)
+        with contextlib.suppress(OSError):  # it has stopped meanwhile
+            os.eventfd_write(self.bell, 1)
 
     def cut(self) -> None:
         """Stop at once: whatever is done for clients ends. From any thread."""
