@@ -31,6 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="COMMAND",
         help="put this server alone under tests/conformance, for instance './floor {port}'",
     )
+    parser.addoption(
+        "--targets",
+        metavar="NAMES",
+        help="put only these of our servers under tests/conformance, for instance trio,epoll",
+    )
 
 
 @pytest.fixture

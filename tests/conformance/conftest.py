@@ -32,12 +32,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*needs): what a test needs of a server's model")
 
 
+def _chosen(config: pytest.Config) -> tuple[Target, ...]:
+    command, names = config.getoption("--server"), config.getoption("--targets")
+    if command:
+        return (foreign(command),)
+    if not names:
+        return TARGETS
+    by_name = {target.id: target for target in TARGETS}
+    if unknown := set(names.split(",")) - by_name.keys():
+        raise pytest.UsageError(
+            f"--targets: no {', '.join(unknown)}; there is {', '.join(by_name)}"
+        )
+    return tuple(by_name[name] for name in names.split(","))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run every test that has a target on each of them."""
     if "target" in metafunc.fixturenames:
-        command = metafunc.config.getoption("--server")
-        targets = (foreign(command),) if command else TARGETS
+        targets = _chosen(metafunc.config)
         names = [target.id for target in targets]
         metafunc.parametrize("target", targets, ids=names, indirect=True, scope="session")
 
@@ -48,6 +61,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         callspec = getattr(item, "callspec", None)
         target = callspec.params.get("target") if callspec else None
         if isinstance(target, Target):
+            # One worker of xdist for all tests of a module and a target: they share servers.
+            item.add_marker(pytest.mark.xdist_group(f"{target.id}-{item.path.stem}"))
             needs = {need for mark in item.iter_markers("needs") for need in mark.args}
             for need in needs & target.lacks.keys():
                 item.add_marker(
