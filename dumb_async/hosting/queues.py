@@ -1,5 +1,6 @@
 """How much stands in the kernel's queues of a socket."""
 
+import errno
 import fcntl
 import struct
 import termios
@@ -17,4 +18,12 @@ def unsent_bytes(sock: Any) -> int:
 
 
 def _ask(sock: Any, what: int) -> int:
-    return int(struct.unpack("i", fcntl.ioctl(sock, what, b"\0\0\0\0"))[0])
+    """Ask the kernel.
+
+    :raises OSError: also for a socket that is closed.
+    """
+    try:
+        answer = fcntl.ioctl(sock, what, b"\0\0\0\0")
+    except ValueError as error:  # what fcntl says of a descriptor of -1
+        raise OSError(errno.EBADF, "closed") from error
+    return int(struct.unpack("i", answer)[0])

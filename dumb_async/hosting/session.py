@@ -223,7 +223,7 @@ class Session:
         if the client goes on, the rest is read away as that of one that was told to go. May
         be called from another thread.
         """
-        with contextlib.suppress(OSError, ValueError):  # the client was faster, or its thread
+        with contextlib.suppress(OSError):  # the client was faster, or its thread
             self._unread = unread_bytes(self.sock)
             if self.phase is Phase.LISTENING and not unread_bytes(self.sock):
                 self._end_input()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.needs(Need.DRAINING)
 
 GRACE = 0.3
 #: Seconds over the grace within which the process must have ended, on a busy machine.
-MARGIN = 3.0
+MARGIN = 5.0
 
 OCCUPATIONS = {
     "idle": b"",
