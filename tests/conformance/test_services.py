@@ -1,0 +1,71 @@
+"""A service of a user's own, under every model."""
+
+import re
+
+import pytest
+
+from .client import eventually
+from .process import Server, Share, Start
+from .servers import Target
+
+SECRET = b"dragon"
+
+
+@pytest.fixture
+def greeter(share: Share) -> Server:
+    """The example of a service."""
+    return share("--service", "examples.greeter:service")
+
+
+@pytest.fixture
+def misbehaving(share: Share) -> Server:
+    """A service that fails in every way there is."""
+    return share("--service", "tests.conformance.misbehaving:service")
+
+
+def test_its_commands_are_served_and_no_others(greeter: Server) -> None:
+    """In order, pipelined, those that take time and those that do not."""
+    requests = b"ECHO a  b\nSAY 0.05 later\nUPPER now\nBURN 3\nSAY x y\nPING\n"
+    expected = b"a  b\nlater\nNOW\nUNKNOWN_COMMAND\nINVALID_ARGUMENT\nPONG\n"
+    assert expected == greeter.converse(requests)
+
+
+def test_its_commands_are_counted(greeter: Server) -> None:
+    """Under their own names."""
+    name = 'server_requests_total{request_type="upper"}'
+    before = greeter.samples()[name]
+    greeter.converse(b"UPPER a\nUPPER b\n")
+    assert eventually(lambda: greeter.samples()[name] == before + 2)
+
+
+@pytest.mark.parametrize("command", [b"FAIL", b"LATER", b"WORK"])
+def test_a_command_that_fails_ends_its_own_connection(misbehaving: Server, command: bytes) -> None:
+    """The client is told and closed, everybody else is served, and the log quotes nobody."""
+    with misbehaving.connect() as client:
+        client.send(b"PING\n%s %s\nPING\n" % (command, SECRET))
+        assert b"PONG\nINTERNAL_ERROR\n" == client.read_all()
+    assert b"PONG\n" == misbehaving.converse(b"PING\n")
+    assert eventually(lambda: "a command failed" in misbehaving.stderr)
+    assert SECRET.decode() not in misbehaving.stderr
+
+
+def test_a_command_may_catch_what_its_computation_raises(misbehaving: Server) -> None:
+    """The error comes back where it was yielded."""
+    assert b"CAUGHT\nPONG\n" == misbehaving.converse(b"CATCH %s\nPING\n" % SECRET)
+
+
+def test_a_command_may_close(misbehaving: Server) -> None:
+    """Nothing of what was asked after it is answered."""
+    with misbehaving.connect() as client:
+        client.send(b"BYE\nPING\n")
+        assert b"BYE\n" == client.read_all()
+
+
+def test_every_exchange_is_logged_if_asked_for(start_server: Start, target: Target) -> None:
+    """Who asked for what; not with which words."""
+    if not target.ours:
+        pytest.skip("a foreign server does not take our flags")
+    server = start_server("--access-log")
+    assert b"PONG\nDONE\n" == server.converse(b"PING\nWAIT 0.01\n")
+    pattern = re.compile(r"127\.0\.0\.1:\d+ ping=1 wait=1 in 0\.\d+ s|ping=1.*\n.*wait=1")
+    assert eventually(lambda: bool(pattern.search(server.stderr))), server.stderr
