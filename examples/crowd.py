@@ -10,6 +10,7 @@ according to its metrics page.
 import re
 import resource
 import socket
+import statistics
 import struct
 import time
 import urllib.request
@@ -32,13 +33,17 @@ def connect(host: str, port: int, number: int) -> socket.socket:
     return client
 
 
-def ask_ping(client: socket.socket) -> float:
-    """Ask PING; how many seconds the PONG took."""
-    began = time.perf_counter()
-    client.sendall(b"PING\n")
-    if client.recv(16) != b"PONG\n":
-        raise ConnectionError("no PONG")
-    return time.perf_counter() - began
+def ask_pings(client: socket.socket) -> str:
+    """Ask PING again and again; say how long the PONGs took, or what came instead."""
+    waits = []
+    for _ in range(200):
+        began = time.perf_counter()
+        client.sendall(b"PING\n")
+        reply = client.recv(64)
+        if reply != b"PONG\n":
+            return reply.decode(errors="replace").strip() or "the connection was closed"
+        waits.append((time.perf_counter() - began) * 1000)
+    return f"median {statistics.median(waits):.2f} ms, slowest {max(waits):.2f} ms"
 
 
 def read_metrics(url: str) -> dict[str, float]:
@@ -65,16 +70,17 @@ def main(clients: int, host: str, port: int, metrics: str) -> None:
                 client = stack.enter_context(connect(host, port, number))
                 client.sendall(b"WAIT 3600\n")
             bystander = stack.enter_context(connect(host, port, clients))
-            waits = sorted(ask_ping(bystander) * 1000 for _ in range(200))
+            pings = ask_pings(bystander)
             samples = read_metrics(metrics)
         except OSError as error:
             hint = "is the server up, or has it had enough?"
             raise click.ClickException(f"{error}: {hint}") from error
     click.echo(
-        f"{clients} clients wait; PING: median {waits[100]:.2f} ms, slowest {waits[-1]:.2f} ms\n"
-        f"the server has {samples['server_active_threads']:.0f} threads that serve, "
-        f"{samples['process_resident_memory_bytes'] / 2**20:.0f} MiB of memory "
-        f"({samples['process_virtual_memory_bytes'] / 2**30:.1f} GiB of address space)"
+        f"{clients} clients connected; PING: {pings}\n"
+        f"the server serves {samples['server_active_connections']:.0f} clients "
+        f"with {samples['server_active_threads']:.0f} threads, "
+        f"{samples['process_resident_memory_bytes'] / 2**20:.0f} MiB of memory, "
+        f"{samples['process_virtual_memory_bytes'] / 2**30:.1f} GiB of address space"
     )
 
 
