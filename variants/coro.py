@@ -62,12 +62,13 @@ BATCH: Final = 128
 class Task:
     """A coroutine on its way, and the descriptor it waits for, if it has one."""
 
-    __slots__ = ("coroutine", "events", "fd", "nap", "phase")
+    __slots__ = ("coroutine", "events", "fd", "nap", "phase", "wait")
 
     def __init__(self, coroutine: Coroutine, fd: int) -> None:
         self.coroutine = coroutine
         self.fd = fd
-        self.events = 0
+        self.events = 0  # that epoll knows of
+        self.wait: Wait = TURN  # what it has yielded last
         self.nap: list[Any] | None = None
         self.phase = Phase.WORKING
 
@@ -106,6 +107,9 @@ class Scheduler:
         except StopIteration:
             self.forget(task)
             return
+        if wait is task.wait and task.events:
+            return  # as most of the time: it waits for the same again
+        task.wait = wait
         events = EVENTS.get(wait, 0)
         if events != task.events:
             self.epoll.modify(task.fd, events)

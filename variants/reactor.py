@@ -90,26 +90,31 @@ class Dispatcher:
 
     def handle_events(self, timeout: float) -> None:
         """Wait for events, so many seconds at the most, and have them handled."""
+        handlers = self.handlers
         for handle, _ in self.demultiplexer.wait(timeout, BATCH):
-            if handle in self.handlers:  # else removed in this very turn
-                self.handlers[handle].handle_event()
+            handler = handlers.get(handle)
+            if handler is not None:  # else removed in this very turn
+                handler.handle_event()
 
 
 class WaiterHandler:
     """A concrete handler: for a client, a listening socket, whatever waits."""
 
-    __slots__ = ("dispatcher", "handle", "interest", "waiter")
+    __slots__ = ("dispatcher", "handle", "interest", "phase", "waiter")
 
     def __init__(self, waiter: Waiter, dispatcher: Dispatcher) -> None:
         self.waiter = waiter
         self.dispatcher = dispatcher
         self.handle = waiter.fd
-        self.interest = INTEREST[waiter.phase]
+        self.phase = waiter.phase
+        self.interest = INTEREST[self.phase]
         dispatcher.register_handler(self)
 
     def handle_event(self) -> None:
         """Take the next step."""
-        self.follow(self.waiter.ready())
+        phase = self.waiter.ready()
+        if phase is not self.phase:
+            self.follow(phase)
 
     def handle_timeout(self) -> None:
         """Take the next step."""
@@ -117,6 +122,7 @@ class WaiterHandler:
 
     def follow(self, phase: Phase) -> None:
         """Register for what is wanted now, or for nothing any more."""
+        self.phase = phase
         if phase is Phase.CLOSED:
             self.dispatcher.remove_handler(self)
             self.waiter.close()

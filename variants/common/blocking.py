@@ -138,10 +138,10 @@ class BlockingClients:
 
 def _serve(client: Client, deadline: KernelDeadline) -> None:
     """Take one step after the other; each waits for as long as it must."""
-    phase = client.phase
-    while phase is not Phase.CLOSED:
-        phase = client.resume() if phase is Phase.WORKING else client.ready()
-        if deadline.next <= time.monotonic():
+    phase, working, closed, clock = client.phase, Phase.WORKING, Phase.CLOSED, time.monotonic
+    while phase is not closed:
+        phase = client.resume() if phase is working else client.ready()
+        if deadline.next <= clock():
             deadline.look(client)
     client.close()
 
