@@ -3,7 +3,7 @@
 import json
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import click
@@ -11,9 +11,12 @@ from click.core import ParameterSource
 
 from bench.machine import BenchError, workbench
 from bench.report import as_json, tables
-from bench.suite import FIGURES, Plan, Results, run
+from bench.suite import FIGURES, WORKERS, Commands, Plan, Results, run
+from bench.targets import FOREIGN, LOOPS, VARIANTS
 
 INTERRUPTED = 130
+
+Split = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def ours(loop: str) -> list[str]:
@@ -22,20 +25,34 @@ def ours(loop: str) -> list[str]:
     return [*server, "--port", "{port}", "--metrics-port", "0"]
 
 
-def chosen_figures(_context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
-    """Split the names and refuse those that do not exist."""
-    names = text.split(",")
-    for name in names:
-        if name not in FIGURES:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(FIGURES)}")
-    return names
+def variant(name: str) -> list[str]:
+    """Return the command of a contrast server, also with its defaults."""
+    server = [sys.executable, "-m", "variants", name]
+    return [*server, "--port", "{port}", "--metrics-port", "0"]
+
+
+def names_among(known: Collection[str]) -> Split:
+    """Return what splits names after commas, which may be none, and refuses unknown ones."""
+
+    def split(_context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
+        names = [name for name in text.split(",") if name not in {"", "none"}]
+        for name in names:
+            if name not in known:
+                raise click.BadParameter(f"{name!r} is none of {', '.join(known)}")
+        return names
+
+    return split
 
 
 @click.command()
 @click.option("--loops", default="uvloop,asyncio,trio", show_default=True,
-              help="The loops of our own server to measure.")  # fmt: skip
-@click.option("--only", default=",".join(FIGURES), show_default=True, callback=chosen_figures,
-              help="The figures to measure.")  # fmt: skip
+              callback=names_among(LOOPS),
+              help="The loops of our own server to measure; none: none.")  # fmt: skip
+@click.option("--variants", default="none", show_default=True, callback=names_among(VARIANTS),
+              help=f"The contrast servers to measure too: {','.join(VARIANTS)}.")  # fmt: skip
+@click.option("--only", default="", callback=names_among(FIGURES),
+              show_default=f"all, {WORKERS} only beside --variants",
+              help=f"The figures to measure: {','.join(FIGURES)}.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True,
               help="How often each is measured; the bystander in every other round.")  # fmt: skip
 @click.option("--seconds", type=click.FloatRange(0.1, 60), default=0.6, show_default=True,
@@ -46,7 +63,8 @@ def chosen_figures(_context: click.Context, _parameter: click.Parameter, text: s
 @click.pass_context
 def main(
     context: click.Context,
-    loops: str,
+    loops: Sequence[str],
+    variants: Sequence[str],
     only: Sequence[str],
     rounds: int,
     seconds: float,
@@ -59,13 +77,26 @@ def main(
 
     Every round starts the floor and the servers afresh and gives them turns on one CPU, while
     clients load them from another. Needs Linux, gcc, taskset and two CPUs.
+
+    The figure workers is that of epoll-workers, whatever else is measured: two workers on both
+    CPUs beside one on one.
     """
-    commands: dict[str, Sequence[str]] = {}
-    if not command or context.get_parameter_source("loops") is not ParameterSource.DEFAULT:
-        commands = {loop: ours(loop) for loop in loops.split(",")}
-    if command:
-        commands["foreign"] = command
-    measure(Plan(commands, only, rounds, seconds), json_file)
+    if command and context.get_parameter_source("loops") is ParameterSource.DEFAULT:
+        loops = ()
+    commands = chosen_commands(loops, variants, command)
+    figures = only or [name for name in FIGURES if name != WORKERS or variants]
+    if not commands and WORKERS not in figures:
+        raise click.UsageError("There is nothing to measure: no loop, no variant, no COMMAND.")
+    measure(Plan(commands, figures, rounds, seconds), json_file)
+
+
+def chosen_commands(
+    loops: Sequence[str], variants: Sequence[str], command: Sequence[str]
+) -> Commands:
+    """Return the commands of the servers to measure, by their names in the tables."""
+    commands: dict[str, Sequence[str]] = {loop: ours(loop) for loop in loops}
+    commands |= {name: variant(name) for name in variants}
+    return {**commands, FOREIGN: command} if command else commands
 
 
 def measure(plan: Plan, json_file: Path | None) -> None:

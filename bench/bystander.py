@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from bench import trouble
-from bench.machine import TICKS_PER_S, BenchError, Usage, Workbench, cpu_usage
+from bench.machine import BenchError, Workbench, cpu_usage, disturbance
 from bench.servers import connect, running
 
 PERIOD_S = 0.005
@@ -93,12 +93,6 @@ def play(bench: Workbench, command: Sequence[str], scenario: str, seconds: float
         assert isinstance(done, int | float)
         stolen, others = disturbance(spent, used_s)
         return Scene(watch, done, kind.unit, stolen, others, server.ready_s)
-
-
-def disturbance(spent: Usage, used_s: float) -> tuple[float, float]:
-    """Return the shares of the CPU that other tenants and other programs took."""
-    total = max(spent.total, 1)
-    return spent.stolen / total, max(spent.worked - used_s * TICKS_PER_S, 0) / total
 
 
 @contextmanager

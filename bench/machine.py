@@ -10,7 +10,7 @@ import signal
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,12 +121,27 @@ class Usage:
         )
 
 
-def cpu_usage(cpu: int) -> Usage:
-    """Read the CPU's line of ``/proc/stat``, see proc(5)."""
-    lines = Path("/proc/stat").read_text().splitlines()
-    fields = next(line.split()[1:] for line in lines if line.startswith(f"cpu{cpu} "))
-    ticks = [int(field) for field in fields]
+def cpu_usage(*cpus: int) -> Usage:
+    """Read the lines of these CPUs in ``/proc/stat``, see proc(5), and add them up."""
+    return usage_in(Path("/proc/stat").read_text(), cpus)
+
+
+def usage_in(stat: str, cpus: Collection[int]) -> Usage:
+    """Add up the lines of these CPUs in the text of ``/proc/stat``."""
+    names = {f"cpu{cpu}" for cpu in cpus}
+    lines = [line.split() for line in stat.splitlines()]
+    each = [[int(field) for field in line[1:]] for line in lines if line and line[0] in names]
+    ticks = [sum(column) for column in zip(*each, strict=True)]
     return Usage(total=sum(ticks[:8]), worked=sum(ticks[:3]), stolen=ticks[7])
+
+
+def disturbance(spent: Usage, used_s: float) -> tuple[float, float]:
+    """Return the shares of the CPU time that other tenants and other programs took.
+
+    :param used_s: seconds of it that are accounted for: those of what is measured.
+    """
+    total = max(spent.total, 1)
+    return spent.stolen / total, max(spent.worked - used_s * TICKS_PER_S, 0) / total
 
 
 def median(values: Sequence[float]) -> float:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 if not __package__:  # run as a file, by its path
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -43,10 +43,16 @@ class Sample:
     """CPU microseconds of the server for each request, or each megabyte of a STREAM."""
     p99_us: float = 0.0
     errors: int = 0
+    unanswered: int = 0
+    """Connections that got no reply at all."""
 
 
 class Work(Protocol):
     """What is asked of the floor and the server in turn."""
+
+    @property
+    def connections(self) -> int:
+        """How many clients there are at a time."""
 
     def __call__(self, server: Server) -> Sample:
         """Load the server and say how fast it was. Raises BenchError where it cannot be told."""
@@ -78,7 +84,9 @@ class Load:
             raise BenchError("the load ended without a result")
         result = json.loads(report)
         cpu_us = used * 1e6 / max(result["rps"] * self.seconds, 1)
-        return Sample(result["rps"], cpu_us, result["p99_us"], result["errors"])
+        return Sample(
+            result["rps"], cpu_us, result["p99_us"], result["errors"], result["unanswered"]
+        )
 
     def command_line(self, server: Server) -> list[str]:
         """Return how to start the load program, which is told what reply to expect."""
@@ -91,6 +99,7 @@ class Stream:
     """One client that reads one STREAM of `size` bytes as fast as it can."""
 
     size: int
+    connections: ClassVar[int] = 1
 
     def __call__(self, server: Server) -> Sample:
         """Count every byte; the letters themselves are checked at the end only."""
@@ -131,8 +140,8 @@ def idle_bytes(server: Server, count: int) -> float:
         for client in clients:
             client.sendall(b"PING\n")
         for client in clients:
-            if client.recv(16) != b"PONG\n":
-                raise BenchError("a held connection was not answered")
+            if (reply := client.recv(64)) != b"PONG\n":
+                raise BenchError(f"a held connection was answered with {reply!r}")
         return (server.private_bytes() - before) / count
 
 
@@ -148,6 +157,7 @@ def summary(floor: Sequence[Sample], server: Sequence[Sample]) -> dict[str, obje
         "server_cpu_us": round(median([sample.cpu_us for sample in server]), 3),
         "p99_us": median([sample.p99_us for sample in server]),
         "errors": sum(sample.errors for sample in server),
+        "unanswered": sum(sample.unanswered for sample in server),
     }
 
 

@@ -7,9 +7,12 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from bench.bystander import ONSET_S, SCENARIOS, Scene
+from bench.layout import Row, judged, short, table
 from bench.machine import median
 from bench.ratio import Sample, summary
 from bench.suite import IDLE_CONNECTIONS, WORKS, Pair, Plan, Results
+from bench.targets import IDLE_BYTES, P99_MS, RATIOS, READY_S, SPEEDUP
+from bench.workers import CONNECTIONS, CREWS, ITERATIONS, JUDGED, ONE, Turn
 
 TITLES = {
     "ping50": "PING, 50 connections",
@@ -17,18 +20,8 @@ TITLES = {
     "pipeline64": "PING, 64 deep",
     "stream": "STREAM of 2 GB",
 }
-RATIO_TARGETS = {
-    "ping50": {"uvloop": 0.70, "asyncio": 0.60, "trio": 0.42},
-    "ping1000": {"uvloop": 0.70, "asyncio": 0.60, "trio": 0.42},
-    "pipeline64": {"uvloop": 0.40, "asyncio": 0.38, "trio": 0.25},
-    "stream": {"uvloop": 1.3, "asyncio": 1.3, "trio": 1.0},
-}
-IDLE_TARGETS = {"uvloop": 2048.0, "asyncio": 3072.0, "trio": 6144.0}
-READY_TARGET_S = 0.5
-P99_TARGET_MS = 5.0
 
 T = TypeVar("T")
-Row = Sequence[str]
 
 SPEED_HEAD = ("", "server", "ratio", "target", "", "lowest", "highest", "by CPU", "per second",
               "CPU µs each", "floor's", "p99 ms")  # fmt: skip
@@ -36,6 +29,9 @@ IDLE_HEAD = ("", "server", "bytes", "target", "")
 READY_HEAD = ("", "server", "s", "target", "", "longest")
 BYSTANDER_HEAD = ("beside", "server", "p99", "target", "", "best", "p50", "max", "with onset",
                   "onset max", "late", "stolen", "others", "trouble made", "")  # fmt: skip
+WORKERS_HEAD = ("", "epoll-workers", "ratio", "target", "", "lowest", "highest", "undisturbed",
+                "per second", "CPU µs each", "CPUs busy", "of free", "client", "stolen",
+                "others")  # fmt: skip
 
 NOTES = {
     "speed": "by CPU: the ratio of CPU time spent per request (per MB of a STREAM), which a busy "
@@ -47,6 +43,11 @@ The first {ONSET_S} s of trouble are told apart: "with onset" is the p99 with th
 Noise of the machine: late is the longest the bystander overslept; of the server's CPU, stolen
 went to other tenants of the host, and others to other programs. Where these are not near zero,
 or "nothing else" is far above a millisecond, repeat the run.""",
+    "workers": """\
+The ratio is to the requests a second of the first row in the same round; undisturbed is what it
+would be if stolen and others, see the bystander, had taken nothing of either row's CPUs, and of
+free is the share of what they left that the row kept busy. CPUs busy: the CPU time of all its
+processes, by the clock. The client's share is of the second CPU. A ratio over 2 is noise.""",
 }
 
 
@@ -59,27 +60,11 @@ def tables(results: Results) -> str:
         table("From start to the first PONG", READY_HEAD, ready_rows(results)),
         table("A bystander's PING every 5 ms, in ms", BYSTANDER_HEAD, bystander_rows(results)),
         NOTES["bystander"] if results.scenes else "",
+        table("Workers, under a closed loop of BURNs", WORKERS_HEAD, worker_rows(results)),
+        NOTES["workers"] if any(results.turns) else "",
         "\n".join(f"NOT MEASURED: {failure}" for failure in results.failures),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def table(title: str, head: Row, rows: Iterable[Row]) -> str:
-    """Align the columns: the names to the left, the numbers to the right."""
-    body = list(rows)
-    if not body:
-        return ""
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    return "\n".join([title, *(line(row, widths) for row in (head, *body))])
-
-
-def line(row: Row, widths: Sequence[int]) -> str:
-    """Lay out one row; its first two columns are names."""
-    cells = [
-        cell.rjust(width) if column > 1 else cell.ljust(width)
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]
-    return "  ".join(cells).rstrip()
 
 
 def speed_rows(results: Results) -> Iterator[Row]:
@@ -92,10 +77,11 @@ def speed_rows(results: Results) -> Iterator[Row]:
 def speed_row(figure: str, name: str, pairs: Sequence[Pair]) -> Row:
     """Sum up one server's rounds of one figure."""
     sums = speed(pairs)
-    target = RATIO_TARGETS[figure].get(name)
+    target = RATIOS[figure].get(name)
     verdict = judged(sums["ratio"], at_least=target)
-    if sums["errors"]:
-        verdict = f"{sums['errors']} ERRORS"
+    for spoilt in ("unanswered", "errors"):
+        if sums[spoilt]:
+            verdict = f"{sums[spoilt]} {spoilt.upper()}"
     return (
         TITLES[figure],
         name,
@@ -123,7 +109,7 @@ def speed(pairs: Sequence[Pair]) -> dict[str, Any]:
 def idle_rows(results: Results) -> Iterator[Row]:
     """Return a row for each server."""
     for name, measured in results.idle_bytes.items():
-        target = IDLE_TARGETS.get(name)
+        target = IDLE_BYTES.get(name)
         yield (
             f"{IDLE_CONNECTIONS:,} held",
             name,
@@ -136,12 +122,13 @@ def idle_rows(results: Results) -> Iterator[Row]:
 def ready_rows(results: Results) -> Iterator[Row]:
     """Return a row for each server, the floor among them."""
     for name, times in results.ready_s.items():
+        target = READY_S.get(name)
         yield (
             f"{len(times)} starts",
             name,
             f"{median(times):.3f}",
-            f"≤ {READY_TARGET_S}",
-            judged(median(times), at_most=READY_TARGET_S),
+            f"≤ {target}" if target else "",
+            judged(median(times), at_most=target),
             f"{max(times):.3f}",
         )
 
@@ -156,14 +143,15 @@ def bystander_rows(results: Results) -> Iterator[Row]:
 def bystander_row(scenario: str, name: str, scenes: Sequence[Scene]) -> Row:
     """Sum up the rounds of a scenario: medians, but the worst of all maxima."""
     sums = latency(scenes)
-    verdict = judged(sums["p99_ms"], at_most=P99_TARGET_MS)
+    target = P99_MS.get(name)
+    verdict = judged(sums["p99_ms"], at_most=target)
     if sums["unanswered"]:
         verdict = f"{sums['unanswered']} UNANSWERED"
     return (
         scenario,
         name,
         f"{sums['p99_ms']:.2f}",
-        f"≤ {P99_TARGET_MS:.0f}",
+        f"≤ {target:.0f}" if target else "",
         verdict,
         f"{sums['best_p99_ms']:.2f}",
         f"{sums['p50_ms']:.2f}",
@@ -198,26 +186,50 @@ def latency(scenes: Sequence[Scene]) -> dict[str, Any]:
     }
 
 
+def worker_rows(results: Results) -> Iterator[Row]:
+    """Return a row for each crew of workers."""
+    for name, sums in crews(results).items():
+        target = SPEEDUP if name == JUDGED else None
+        ratios = sums["ratios"]
+        yield (
+            f"BURN {ITERATIONS}, {CONNECTIONS} connections",
+            name,
+            f"{sums['ratio']:.2f}" if ratios else "",
+            f"≥ {target:.2f}" if target else "",
+            judged(sums["ratio"], at_least=target) if ratios else "",
+            f"{min(ratios):.2f}" if ratios else "",
+            f"{max(ratios):.2f}" if ratios else "",
+            f"{sums['undisturbed']:.2f}" if ratios else "",
+            short(sums["per_s"]),
+            f"{sums['cpu_us']:.0f}",
+            f"{sums['cpus']:.2f}",
+            *(f"{sums[share]:.0%}" for share in ("of_free", "client", "stolen", "others")),
+        )
+
+
+def crews(results: Results) -> dict[str, dict[str, Any]]:
+    """Sum up the rounds of every crew: medians, and its speed beside one worker's."""
+    sums: dict[str, dict[str, Any]] = {}
+    for name in CREWS:
+        rounds = [turns for turns in results.turns if name in turns]
+        if rounds:
+            pairs = [(turns[ONE], turns[name]) for turns in rounds if ONE in turns]
+            figures = [asdict(turns[name]) for turns in rounds]
+            medians = {key: median([one[key] for one in figures]) for key in figures[0]}
+            sums[name] = {**medians, **speedup(pairs), "rounds": figures}
+    return sums
+
+
+def speedup(pairs: Sequence[tuple[Turn, Turn]]) -> dict[str, Any]:
+    """Compare a crew with one worker, round by round; also as if both had had all their CPUs."""
+    ratios = [crew.per_s / one.per_s for one, crew in pairs]
+    undisturbed = [crew.undisturbed_per_s / one.undisturbed_per_s for one, crew in pairs]
+    return {"ratio": median(ratios), "ratios": ratios, "undisturbed": median(undisturbed)}
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that at least this share of the values does not exceed."""
     return sorted(values)[math.ceil(share * len(values)) - 1]
-
-
-def judged(value: float, at_least: float | None = None, at_most: float | None = None) -> str:
-    """Say whether a target is met; a server without a target is not judged."""
-    if at_least is None and at_most is None:
-        return ""
-    met = (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
-    return "met" if met else "MISSED"
-
-
-def short(value: float) -> str:
-    """Write a number with three digits and a decimal prefix."""
-    for limit, prefix in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if value >= limit:
-            scaled = value / (limit if prefix != "k" else 1e3)
-            return f"{scaled:.3g} {prefix}"
-    return f"{value:.0f} "
 
 
 def in_order(measured: dict[str, T], order: Iterable[str]) -> Iterator[tuple[str, T]]:
@@ -249,5 +261,6 @@ def as_json(plan: Plan, results: Results) -> dict[str, Any]:
             }
             for scenario, servers in results.scenes.items()
         },
+        "workers": crews(results),
         "failures": results.failures,
     }

@@ -1,4 +1,4 @@
-"""A server to measure: started on a CPU of its own, ready when used, gone afterwards."""
+"""A server to measure: started on CPUs of its own, ready when used, gone afterwards."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ STOP_WITHIN_S = 1.0
 
 
 class Server:
-    """A server that runs on a CPU of its own and has answered its first PING."""
+    """A server that runs on CPUs of its own and has answered its first PING."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, ready_s: float) -> None:
         self.pid = process.pid
@@ -42,7 +42,7 @@ class Server:
         return sum(private_kib(pid) for pid in family(self.pid)) * 1024
 
     def pause(self) -> None:
-        """Take the server off its CPU, that another may be measured there alone."""
+        """Take the server, children too, off its CPUs, that another may be measured there alone."""
         os.killpg(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -51,14 +51,15 @@ class Server:
 
 
 @contextmanager
-def running(command: Sequence[str], cpu: int) -> Iterator[Server]:
-    """Start a server on a free port, which takes the place of ``{port}`` in its command.
+def running(command: Sequence[str], *cpus: int) -> Iterator[Server]:
+    """Start a server on these CPUs and a free port, which its command has for ``{port}``.
 
     It is ready inside the block, and it and its children are gone after, however that ends.
     Raises BenchError where it does not answer PING in time.
     """
     port = free_port()
-    pinned = ["taskset", "-c", str(cpu), *(word.replace("{port}", str(port)) for word in command)]
+    words = [word.replace("{port}", str(port)) for word in command]
+    pinned = ["taskset", "-c", ",".join(map(str, cpus)), *words]
     with tempfile.TemporaryFile() as log:
         start = time.monotonic()
         process = subprocess.Popen(

@@ -11,17 +11,19 @@ from dataclasses import dataclass, field
 from bench.bystander import SCENARIOS, Scene, play
 from bench.machine import BenchError, Workbench
 from bench.ratio import Load, Sample, Stream, Work, idle_bytes, take_turn
-from bench.servers import running
+from bench.servers import Server, running
+from bench.targets import FLOOR, check_room
+from bench.workers import CREWS, Turn, hired
+from bench.workers import take_turn as take_crew_turn
 
-FLOOR = "floor in C"
 STREAM_BYTES = 2 * 10**9
 IDLE_CONNECTIONS = 9_000
 WATCH_S = 1.7
 WATCH_EVERY = 2
 
-IDLE, READY, BYSTANDER = "idle", "ready", "bystander"
+IDLE, READY, BYSTANDER, WORKERS = "idle", "ready", "bystander", "workers"
 WORKS = ("ping50", "ping1000", "pipeline64", "stream")
-FIGURES = (*WORKS, IDLE, READY, BYSTANDER)
+FIGURES = (*WORKS, IDLE, READY, BYSTANDER, WORKERS)
 
 Commands = Mapping[str, Sequence[str]]
 Tell = Callable[[str], None]
@@ -57,15 +59,19 @@ class Results:
     scenes: dict[str, dict[str, list[Scene]]] = field(default_factory=dict)
     ready_s: dict[str, list[float]] = field(default_factory=dict)
     idle_bytes: dict[str, float] = field(default_factory=dict)
+    turns: list[dict[str, Turn]] = field(default_factory=list)
+    """Of each round, what the crews of workers did."""
     failures: list[str] = field(default_factory=list)
 
     @contextmanager
     def noting(self, what: str) -> Iterator[None]:
-        """Keep what cannot be measured as a failure, and go on."""
+        """Keep what cannot be measured as a failure, told once for all rounds, and go on."""
         try:
             yield
         except (BenchError, OSError) as error:
-            self.failures.append(f"{what}: {error}")
+            failure = f"{what}: {error}"
+            if failure not in self.failures:
+                self.failures.append(failure)
 
 
 def run(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
@@ -76,6 +82,8 @@ def run(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
             compare(bench, plan, results, tell_more)
         if BYSTANDER in plan.figures and number % WATCH_EVERY == 0:
             watch(bench, plan, results, tell_more)
+        if WORKERS in plan.figures:
+            employ(bench, plan, results, tell_more)
     if IDLE in plan.figures:
         weigh(bench, plan, results, tell)
 
@@ -88,21 +96,32 @@ def prefixed(prefix: str, tell: Tell) -> Tell:
 def compare(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
     """Start the floor and the servers, and have them take turns at each work."""
     with ExitStack() as stack:
-        servers = {}
+        servers: dict[str, Server] = {}
         for name, command in {FLOOR: bench.floor, **plan.commands}.items():
             tell(f"{name}, starting")
-            servers[name] = stack.enter_context(running(command, bench.server_cpu))
-            servers[name].pause()
-            results.ready_s.setdefault(name, []).append(servers[name].ready_s)
-        floor = servers.pop(FLOOR)
+            with results.noting(f"start, {name}"):
+                servers[name] = stack.enter_context(running(command, bench.server_cpu))
+                servers[name].pause()
+                results.ready_s.setdefault(name, []).append(servers[name].ready_s)
         for figure, work in plan.works(bench.load).items():
-            tell(f"{figure}, {FLOOR}")
-            base = take_turn(floor, work)
-            for name, server in servers.items():
-                tell(f"{figure}, {name}")
-                with results.noting(f"{figure}, {name}"):
-                    pair = (base, take_turn(server, work))
-                    results.pairs.setdefault(figure, {}).setdefault(name, []).append(pair)
+            with results.noting(f"{figure}, {FLOOR}"):
+                take_turns(figure, work, servers, results, tell)
+
+
+def take_turns(
+    figure: str, work: Work, servers: Mapping[str, Server], results: Results, tell: Tell
+) -> None:
+    """Have the floor do the work, then each server. Raises BenchError if the floor does not."""
+    if FLOOR not in servers:
+        raise BenchError("it does not run, so there is nothing to compare with")
+    tell(f"{figure}, {FLOOR}")
+    base = take_turn(servers[FLOOR], work)
+    for name in [name for name in servers if name != FLOOR]:
+        tell(f"{figure}, {name}")
+        with results.noting(f"{figure}, {name}"):
+            check_room(name, work.connections)
+            pair = (base, take_turn(servers[name], work))
+            results.pairs.setdefault(figure, {}).setdefault(name, []).append(pair)
 
 
 def watch(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
@@ -110,6 +129,7 @@ def watch(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
     for scenario, name, command in scenes_of(plan.commands):
         tell(f"bystander beside {scenario}, {name}")
         with results.noting(f"bystander beside {scenario}, {name}"):
+            check_room(name, SCENARIOS[scenario].clients + 1)
             scene = play(bench, command, scenario, WATCH_S)
             results.scenes.setdefault(scenario, {}).setdefault(name, []).append(scene)
             results.ready_s.setdefault(name, []).append(scene.ready_s)
@@ -126,5 +146,24 @@ def weigh(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
     """Hold idle connections on each server, freshly started."""
     for name, command in plan.commands.items():
         tell(f"{IDLE_CONNECTIONS} idle connections, {name}")
-        with results.noting(f"idle, {name}"), running(command, bench.server_cpu) as server:
-            results.idle_bytes[name] = idle_bytes(server, IDLE_CONNECTIONS)
+        with results.noting(f"idle, {name}"):
+            check_room(name, IDLE_CONNECTIONS)
+            with running(command, bench.server_cpu) as server:
+                results.idle_bytes[name] = idle_bytes(server, IDLE_CONNECTIONS)
+
+
+def employ(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Start every crew of workers, and have them take turns at BURNs."""
+    turns: dict[str, Turn] = {}
+    with ExitStack() as stack:
+        servers: dict[str, Server] = {}
+        for name, crew in CREWS.items():
+            tell(f"{name}, starting")
+            with results.noting(f"workers, start of {name}"):
+                servers[name] = stack.enter_context(hired(bench, crew))
+        for name, server in servers.items():
+            tell(f"workers, {name}")
+            with results.noting(f"workers, {name}"):
+                cpus = CREWS[name].among(bench)
+                turns[name] = take_crew_turn(server, cpus, bench.client_cpu, plan.seconds)
+    results.turns.append(turns)

@@ -1,0 +1,66 @@
+"""What each server is to reach, and what its model cannot be asked for.
+
+A server that is not named here is shown without a target.
+"""
+
+from typing import Final
+
+from bench.machine import BenchError
+
+LOOPS: Final = ("uvloop", "asyncio", "trio", "anyio-asyncio", "anyio-uvloop", "anyio-trio")
+"""Those of our own server."""
+VARIANTS: Final = (
+    "iterative",
+    "threads",
+    "select",
+    "epoll",
+    "epoll-workers",
+    "reactor",
+    "coro",
+    "streams",
+)
+"""The contrast servers with our commands; the chats have others, and nothing to compare."""
+FLOOR: Final = "floor in C"
+FOREIGN: Final = "foreign"
+"""The server that the command line starts."""
+
+RATIOS: Final = {
+    "ping50": {
+        "uvloop": 0.70,
+        "asyncio": 0.60,
+        "trio": 0.42,
+        "epoll": 0.70,
+        "reactor": 0.65,
+        "coro": 0.60,
+        "threads": 0.45,
+    },
+    "ping1000": {
+        "uvloop": 0.70,
+        "asyncio": 0.60,
+        "trio": 0.42,
+        "epoll": 0.70,
+        "reactor": 0.65,
+        "coro": 0.60,
+    },
+    "pipeline64": {"uvloop": 0.40, "asyncio": 0.38, "trio": 0.25},
+    "stream": {"uvloop": 1.3, "asyncio": 1.3, "trio": 1.0},
+}
+"""At least: requests (bytes of a STREAM) a second, as a ratio to the floor's."""
+IDLE_BYTES: Final = {"uvloop": 2048.0, "asyncio": 3072.0, "trio": 6144.0, "epoll": 2048.0}
+"""At most."""
+READY_S: Final = dict.fromkeys((FLOOR, *LOOPS, FOREIGN), 0.5)
+"""At most."""
+P99_MS: Final = dict.fromkeys((*LOOPS, FOREIGN, "epoll", "reactor", "coro"), 5.0)
+"""At most, for a bystander, whatever the others do."""
+SPEEDUP: Final = 1.6
+"""At least: what two workers on two CPUs do, as a ratio to one on one CPU."""
+
+MOST_CLIENTS: Final = {"iterative": 1, "select": 924}
+"""How many connections a model serves at a time, where that is part of the model."""
+
+
+def check_room(server: str, connections: int) -> None:
+    """Raise BenchError where a server's model cannot serve so many connections at a time."""
+    most = MOST_CLIENTS.get(server, connections)
+    if connections > most:
+        raise BenchError(f"needs {connections:,} connections at a time, its model serves {most:,}")
