@@ -52,10 +52,11 @@ class Epoll:
 
     def run(self) -> None:
         """Serve until there is nobody left."""
+        waiters = self.waiters
         while not self.host.over:
             for fd, _ in self.epoll.poll(self.agenda.timeout(), BATCH):
-                if fd in self.waiters:  # else closed in this very turn
-                    waiter = self.waiters[fd]
+                waiter = waiters.get(fd)
+                if waiter is not None:  # else closed in this very turn
                     before = waiter.phase
                     after = waiter.ready()
                     if after is not before:

@@ -22,9 +22,9 @@ import functools
 import itertools
 import logging
 import os
+import select
 import socket
 import sys
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -103,8 +103,14 @@ class EpollWorkers:
             while not any(next(self.round).take(sock) for _ in self.workers):
                 if self.host.stopping:
                     return
-                self.host.stats.reject("emfile")
-                time.sleep(PAUSE)
+                self.wait_for_room()
+
+    def wait_for_room(self) -> None:
+        """Wait until a channel that is full takes more, or until somebody may have left."""
+        full = [worker.channel for worker in self.workers if worker.has_room]
+        if not full:
+            self.host.stats.reject("emfile")
+        select.select([], full, [], PAUSE)
 
     def spawn(self, worker: Worker, make_loop: MakeLoop) -> None:
         """Start a worker."""

@@ -19,10 +19,15 @@ from .host import Host
 
 #: Seconds that poll(2) is asked to wait at the most: its milliseconds are an int.
 LONGEST_WAIT: Final = 86_400.0
+#: Seconds between two looks whether a client that is computed for is gone.
+LOOK_INTERVAL: Final = 0.1
 
 
 class InPlace:
     """A schedule for one client alone: to sleep is to sleep, and it is always its turn."""
+
+    def __init__(self) -> None:
+        self._look_at = 0.0  # when to look next whether a client that computes is gone
 
     def sleep(self, client: Client, seconds: float) -> None:
         """Let time pass, and notice a reset meanwhile.
@@ -41,12 +46,18 @@ class InPlace:
 
         :raises ConnectionResetError: if it is.
         """
-        errors = select.poll()
-        errors.register(client.fd, 0)
-        # The flag first: to see it takes no system call, which may take long under a crowd
-        # of threads that all want the GIL back.
-        if client.given_up or errors.poll(0):
+        if client.given_up:
             raise ConnectionResetError
+        # Not at every slice: each system call lets go of the GIL and takes it again before
+        # anybody else has woken up, and who lets go by himself is never made to. So threads
+        # that compute would pass it to each other, and starve the rest.
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_INTERVAL
+            errors = select.poll()
+            errors.register(client.fd, 0)
+            if errors.poll(0):
+                raise ConnectionResetError
 
     def forget(self, client: Client) -> None:
         """There is nothing to remember."""

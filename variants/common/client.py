@@ -69,7 +69,7 @@ class Client(Session):
             phase = self.phase
             if phase is LISTENING:
                 action = self.receive(monotonic())
-                return phase if action is NEED_DATA else self._begin(action)
+                return LISTENING if action is NEED_DATA else self._begin(action)
             if self.given_up:
                 return CLOSED
             if phase is STALLED:

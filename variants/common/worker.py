@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from dumb_async.hosting import Acceptor, Phase, ServerCollector
+from dumb_async.hosting import BURST, Acceptor, Phase, ServerCollector
 
 from .agenda import Agenda, Chore
 from .client import Client
@@ -72,13 +72,24 @@ class Handover:
         self._channel = worker.other_end
         self._acceptor = acceptor
         self._agenda = agenda
+        self._channel.setblocking(False)
         self.fd = self._channel.fileno()
         self.phase = Phase.LISTENING
         self.nap: list[Any] | None = None
 
     def ready(self) -> Phase:
-        """Take in what has come over the channel."""
-        word, descriptors, _, _ = socket.recv_fds(self._channel, 64, 1, socket.MSG_DONTWAIT)
+        """Take in what has come over the channel, a batch at the most."""
+        for _ in range(BURST):
+            try:
+                received = socket.recv_fds(self._channel, 64, 1)
+            except BlockingIOError:
+                break
+            if not self._obey(*received[:2]):
+                return Phase.CLOSED
+        return self.phase
+
+    def _obey(self, word: bytes, descriptors: list[int]) -> bool:
+        """Do what the parent says; false if it says nothing any more."""
         if word == CONNECTION:
             self._take(descriptors)
         elif word.startswith(REPORT):
@@ -87,7 +98,7 @@ class Handover:
             self._host.cut()
         else:
             self._stop()
-        return self.phase if word else Phase.CLOSED
+        return bool(word)
 
     def resume(self) -> Phase:
         """Never called: it does not sleep."""
@@ -110,7 +121,7 @@ class Handover:
     def _report(self, number: int) -> None:
         report = pack(number, write_report(self._host.registry))
         with suppress(OSError):  # nobody waits for it any more
-            self._channel.send(report, socket.MSG_DONTWAIT)
+            self._channel.send(report)
 
     def _stop(self) -> None:
         if not self._host.stopping:
