@@ -34,6 +34,7 @@ from .hosting import (
     Stats,
     connect_to,
     open_listeners,
+    refuse_to_connect,
     session_type,
 )
 from .lag import measure_lag
@@ -221,7 +222,7 @@ class _Serving:
         if self.over or self._refusals >= REFUSALS_AT_A_TIME:
             sock.close()
         else:
-            session = Session(sock, self._shared)
+            session = Session(sock, self._shared, connect=refuse_to_connect)
             self._refusals += 1
             self._connections.start_soon(self._refuse_slowly, session)
 

@@ -606,7 +606,7 @@ def test_refusals_that_fail_leave_room_for_others(
     """However often there was no memory to be gentle: later, refused clients have their time."""
     server = Server(port=0, limit_connections=1)
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise MemoryError
 
     async def body(address: Address) -> None:

@@ -38,6 +38,7 @@ from dumb_async.hosting import (
 from dumb_async.protocol import NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
 
 from .common.agenda import LAG_INTERVAL, Agenda
+from .common.client import Client
 from .common.host import Host
 from .common.model import Model
 
@@ -243,14 +244,22 @@ class Coro:
     def admit(self, sock: socket.socket) -> None:
         """A coroutine for a new client."""
         client = self.host.welcome(sock, self.shared)
-        self.scheduler.spawn(talk(client, self.host.stats), client.fd)
+        self.spawn(client, talk(client, self.host.stats))
         self.host.stats.connections += 1
 
     def refuse(self, sock: socket.socket) -> None:
         """A coroutine for one that has been told SERVER_BUSY."""
         client = self.host.turn_away(sock, self.shared)
         if client is not None:
-            self.scheduler.spawn(see_off(client), client.fd)
+            self.spawn(client, see_off(client))
+
+    def spawn(self, client: Client, coroutine: Coroutine) -> None:
+        """Start the coroutine of a client."""
+        try:
+            self.scheduler.spawn(coroutine, client.fd)
+        except BaseException:
+            client.let_go()
+            raise
 
 
 def see_off(session: Session) -> Coroutine:

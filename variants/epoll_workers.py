@@ -37,7 +37,7 @@ from .common.host import Host
 from .common.model import Model
 from .common.reports import joined, write_report
 from .common.worker import MakeLoop, work
-from .common.workers import CUT, STOP, Process, Spawned, Thread, Worker
+from .common.workers import CUT, Process, Spawned, Thread, Worker
 from .epoll import Epoll
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,8 @@ class EpollWorkers:
         refuse = BlockingClients(self.host).refuse_beside
         accept_until_stopped(self.host, self.host.acceptor(self.hand_over, refuse), self.deaths())
         failed = not any(worker.alive for worker in self.workers)
-        self.tell(STOP)
+        for worker in self.workers:
+            worker.stop()
         for spawned in self.workers.values():
             spawned.join(self.host.settings.timeout_graceful + PATIENCE)
         if failed:
@@ -110,7 +111,9 @@ class EpollWorkers:
         full = [worker.channel for worker in self.workers if worker.has_room]
         if not full:
             self.host.stats.reject("emfile")
-        select.select([], full, [], PAUSE)
+        deaths = self.deaths()
+        for ended in select.select(deaths, full, [], PAUSE)[0]:
+            deaths[ended]()
 
     def spawn(self, worker: Worker, make_loop: MakeLoop) -> None:
         """Start a worker."""
@@ -140,11 +143,13 @@ class EpollWorkers:
         return {
             spawned.ended: functools.partial(self.bury, worker)
             for worker, spawned in self.workers.items()
-            if isinstance(spawned, Process)
+            if isinstance(spawned, Process) and worker.alive
         }
 
     def bury(self, worker: Worker) -> None:
         """Hand nobody to a worker that has ended; stop when it was the last."""
+        if not worker.alive:
+            return
         worker.alive = False
         logger.error("a worker has ended, and its clients with it")
         if not any(worker.alive for worker in self.workers):

@@ -9,7 +9,7 @@ variants each drive it in their own way.
 from .acceptor import BURST, EXHAUSTED, PAUSE, REFUSALS_AT_A_TIME, Acceptor, NoRoom
 from .access_log import AccessLog, LoggedSession
 from .announcing import announce_address
-from .connecting import Cores, connect_to, session_type
+from .connecting import Cores, connect_to, refuse_to_connect, session_type
 from .deadlines import Deadlines, Watch
 from .exporter import Exporter
 from .listening import open_listeners, show_address
@@ -68,6 +68,7 @@ __all__ = [
     "log_failure",
     "open_listeners",
     "raise_descriptor_limit",
+    "refuse_to_connect",
     "registry_for",
     "server_options",
     "session_type",

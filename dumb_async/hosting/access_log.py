@@ -75,6 +75,6 @@ class LoggedSession(Session):
         self._log.end()
         super().listen()
 
-    def close(self) -> None:
+    def let_go(self) -> None:
         self._log.end()
-        super().close()
+        super().let_go()

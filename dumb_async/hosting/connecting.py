@@ -1,7 +1,7 @@
 """From a service and settings to what a new connection is made of."""
 
 from collections.abc import MutableMapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ..protocol import Config, Connection, Core, Service
 from .access_log import LoggedSession
@@ -31,6 +31,14 @@ def connect_to(service: Service | Cores, settings: Settings) -> Connect:
         return Connection(config, counts)  # it never speaks unasked
 
     return connect
+
+
+_NO_COMMANDS: Final = Config(Service("refusal"))
+
+
+def refuse_to_connect(counts: MutableMapping[str, int], _prod: Any) -> Core:
+    """Make the core of a client that is refused: it is never asked anything."""
+    return Connection(_NO_COMMANDS, counts)
 
 
 def session_type(settings: Settings) -> type[Session]:

@@ -15,7 +15,7 @@ from typing import Final
 from ..protocol import NEED_DATA, Action, Close, NeedData, Send
 from .logs import log_failure
 from .queues import unread_bytes, unsent_bytes
-from .shared import Phase, Shared
+from .shared import Connect, Phase, Shared
 from .sleepers import Nap
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,11 @@ LINGER_BRIEFLY: Final = 0.5
 
 
 class Session:
-    """A connected socket and its protocol core."""
+    """A connected socket and its protocol core.
+
+    :param counts: where its requests are counted, if not with those of all others.
+    :param connect: makes its core, if it is not one as all others have.
+    """
 
     __slots__ = (
         "_began",
@@ -60,7 +64,11 @@ class Session:
     )
 
     def __init__(
-        self, sock: socket.socket, shared: Shared, counts: dict[str, int] | None = None
+        self,
+        sock: socket.socket,
+        shared: Shared,
+        counts: dict[str, int] | None = None,
+        connect: Connect | None = None,
     ) -> None:
         self.sock = sock
         #: Its descriptor, -1 once it is closed. ``os.read`` and ``os.write`` on it take a tenth
@@ -82,7 +90,8 @@ class Session:
         self._stalled = False  # it has not taken everything since `work`
         self._unread = -1  # bytes to read before the end that was put to its input; -1: none was
         self._unsent = 0  # bytes that the client had not taken when it stalled
-        self.connection = shared.connect(counts or shared.stats.requests, self._prod)
+        connect = connect or shared.connect
+        self.connection = connect(counts or shared.stats.requests, self._prod)
         if shared.settings.timeout_idle:
             shared.deadlines.watch(self, self._touched + shared.settings.timeout_idle)
 
@@ -207,10 +216,14 @@ class Session:
 
         The driver must have forgotten it before.
         """
+        self.let_go()
+        self.sock.close()
+
+    def let_go(self) -> None:
+        """Let go of what was asked; the socket is left to whoever calls."""
         self._shared.deadlines.discard(self)
         self.phase = Phase.CLOSED
         self.fd = -1
-        self.sock.close()
         try:
             self.connection.abandon()
         except Exception as error:

@@ -85,6 +85,12 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
+def targets(pytestconfig: pytest.Config) -> tuple[Target, ...]:
+    """All that is under test, for what is asked of all of them together."""
+    return _chosen(pytestconfig)
+
+
+@pytest.fixture(scope="session")
 def target(request: pytest.FixtureRequest) -> Target:
     """What is under test."""
     chosen: Target = request.param

@@ -133,6 +133,11 @@ class Server:
         """Whether the process lives."""
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started."""
+        return self._process.pid
+
     def cpu_seconds(self) -> float:
         """The processor time it has used so far."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()

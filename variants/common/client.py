@@ -97,10 +97,10 @@ class Client(Session):
             return CLOSED
         return self.phase
 
-    def close(self) -> None:
-        """Close the socket and let go of what was asked."""
+    def let_go(self) -> None:
+        """Let go of what was asked; the socket is left to whoever calls."""
         self._shared.schedule.forget(self)
-        super().close()
+        super().let_go()
         self._shared.left(self)
 
     def _begin(self, action: Action | NeedData) -> Phase:
@@ -153,7 +153,7 @@ class Client(Session):
         return self.phase
 
     def _lose(self, error: Exception) -> Phase:
-        if not self.given_up:
+        if not self.given_up and self.phase is not Phase.LINGERING:  # else it was let go anyway
             self._stats.lost(error)
         return CLOSED
 

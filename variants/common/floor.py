@@ -35,7 +35,7 @@ class Floor:
         try:
             self._watch(client)
         except BaseException:
-            client.close()
+            client.let_go()  # but not of the socket: it is to be told why
             raise
         self._host.stats.connections += 1
 
@@ -43,4 +43,8 @@ class Floor:
         """Take in one that has been told SERVER_BUSY."""
         client = self._host.turn_away(sock, self._shared)
         if client is not None:
-            self._watch(client)
+            try:
+                self._watch(client)
+            except BaseException:
+                client.let_go()
+                raise

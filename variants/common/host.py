@@ -18,6 +18,7 @@ from dumb_async.hosting import (
     Stats,
     Watch,
     connect_to,
+    refuse_to_connect,
     registry_for,
 )
 
@@ -128,7 +129,7 @@ class Host:
         if self.stopping or len(self._refused) >= REFUSALS_AT_A_TIME:
             sock.close()
             return None
-        client = Client(sock, shared)
+        client = Client(sock, shared, connect=refuse_to_connect)
         self._refused.add(client)
         if client.refuse() is Phase.CLOSED:
             client.close()

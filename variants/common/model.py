@@ -116,6 +116,9 @@ def _stop_on_signals(host: Host) -> None:
     name = signal.Signals(signal.sigwait(_SIGNALS)).name
     logger.info("%s: stopping, %d clients connected", name, host.count())
     # In a thread of its own: under a crowd of threads it may take longer than the grace.
-    threading.Thread(target=host.stop, daemon=True).start()
+    try:
+        threading.Thread(target=host.stop, daemon=True).start()
+    except (RuntimeError, MemoryError):  # there cannot be one more
+        host.stop()
     signal.sigtimedwait(_SIGNALS, host.settings.timeout_graceful)
     host.cut()

@@ -51,6 +51,11 @@ class WorkerHost(Host):
         """The channel."""
         return [Handover(self, self._worker, acceptor, agenda)]
 
+    @property
+    def departed(self) -> int:
+        """How many of those that were handed over are here no more."""
+        return self._worker.gone[0]
+
     def gone(self) -> None:
         """One of those that were handed over is here no more."""
         self._worker.gone[0] += 1
@@ -113,9 +118,9 @@ class Handover:
             self._host.stats.reject("emfile")
             self._host.gone()
             return
-        before = self._host.count()
+        before = self._host.count(), self._host.departed
         self._acceptor.take(socket.socket(fileno=descriptors[0]))
-        if self._host.count() == before:
+        if before == (self._host.count(), self._host.departed):  # it was never ours
             self._host.gone()
 
     def _report(self, number: int) -> None:

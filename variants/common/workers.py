@@ -88,6 +88,7 @@ class Worker:
         #: How many of them are gone: shared memory that the worker alone writes.
         self.gone = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
         self.channel, self.other_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel.setblocking(False)
         self._asking = threading.Lock()
         self._asked = 0
 
@@ -106,27 +107,43 @@ class Worker:
         if not self.has_room:
             return False
         try:
-            socket.send_fds(self.channel, [CONNECTION], [sock.fileno()], socket.MSG_DONTWAIT)
+            socket.send_fds(self.channel, [CONNECTION], [sock.fileno()])
         except OSError:  # so much to do that the channel is full; or it has died
             return False
         self._handed += 1
         return True
 
     def tell(self, word: bytes) -> None:
-        """Say a word to it, if it is still there."""
+        """Say a word to it, if it is still there and listens."""
         if self.alive:
             with suppress(OSError):
-                self.channel.send(word, socket.MSG_DONTWAIT)
+                self.channel.send(word)
+
+    def stop(self) -> None:
+        """Have it stop; by the end of the channel, if there is no room for a word in it."""
+        try:
+            self.channel.send(STOP)
+        except BlockingIOError:
+            self.channel.shutdown(socket.SHUT_WR)
+        except OSError:  # it has died
+            pass
 
     def report(self) -> Report:
         """What it has counted; nothing, if it does not say so in time."""
         with self._asking:
             self._asked += 1
             self.tell(REPORT + b"%d" % self._asked)
-            self.channel.settimeout(PATIENCE)
             with suppress(OSError):
-                while self.alive and (data := self.channel.recv(REPORT_SIZE)):
+                while self.alive and self._has_said_something():
+                    data = self.channel.recv(REPORT_SIZE)
+                    if not data:
+                        break
                     number, report = unpack(data)
                     if number == self._asked:  # else an answer that came too late last time
                         return report
             return []
+
+    def _has_said_something(self) -> bool:
+        ready = select.poll()
+        ready.register(self.channel, select.POLLIN)
+        return bool(ready.poll(PATIENCE * 1000))

@@ -1,0 +1,1 @@
+"""The contrast servers: what they share, in units, and what only some of them do, in processes."""
