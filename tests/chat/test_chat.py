@@ -77,9 +77,6 @@ def test_fifty_who_all_talk_hear_everybody_else(start: Start) -> None:
         assert 0 == count(server, "dropped")
 
 
-@pytest.mark.xfail(
-    strict=False, reason="the bound counts what waits for a turn of the server, too: known limit"
-)
 def test_nobody_who_reads_is_dropped_though_all_say_much_at_once(start: Start) -> None:
     """To wait for a turn is not to read slowly."""
     server = start()

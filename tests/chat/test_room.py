@@ -381,9 +381,6 @@ def test_two_that_flood_are_heard_by_all_in_the_same_order(chat: Room) -> None:
     assert (2000, 2000) == (heard.count(b"[User 1]: 1"), heard.count(b"[User 2]: 2"))
 
 
-@pytest.mark.xfail(
-    strict=False, reason="the bound counts what waits for a turn of the server, too: known limit"
-)
 @pytest.mark.parametrize("members", [2, 10, 30, 60])
 def test_who_only_waits_for_a_turn_is_not_dropped(chat: Room, members: int) -> None:
     """All have much to say at once and all would read: they queue, as in every driver."""

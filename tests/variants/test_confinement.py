@@ -178,7 +178,7 @@ def test_who_wants_all_there_is_loses_its_connection(start: Start, name: str) ->
             greedy.sendall(b"x" * 1024 * MIB)
         for other in others:
             assert b"PONG\n" == ask(other, b"PING\n")
-    assert eventually(lambda: refused(server) == 1), server.samples()
+    assert eventually(lambda: refused(server) >= 1), server.samples()
     assert b"PONG\n" == server.converse(b"PING\n")
     assert eventually(lambda: active(server) == 0)
     assert 0 == server.stop()

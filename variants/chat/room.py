@@ -194,10 +194,14 @@ class Member:
 
     def _pass_on(self) -> None:
         """Pass on so much of what was said that nobody has to wait for long."""
-        for _ in range(max(SLICE // max(len(self._room.members), 1), 1)):
-            if not self._lines:
+        others = max(len(self._room.members), 1)
+        # So little that all others may do the same before any of them has a turn to write.
+        left = self._room.longest_backlog // (4 * others)
+        for _ in range(max(SLICE // others, 1)):
+            if not self._lines or left < 0:
                 break
             line = self._lines.popleft()
+            left -= len(line) + 16
             if len(line) > self._limit_line:
                 self._counts["too_long"] += 1
                 self._outbox.append(LINE_TOO_LONG)
