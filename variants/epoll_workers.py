@@ -112,8 +112,14 @@ class EpollWorkers:
         if not full:
             self.host.stats.reject("emfile")
         deaths = self.deaths()
-        for ended in select.select(deaths, full, [], PAUSE)[0]:
-            deaths[ended]()
+        events = select.poll()  # select() would know no more than 1,024 descriptors
+        for channel in full:
+            events.register(channel, select.POLLOUT)
+        for ended in deaths:
+            events.register(ended, select.POLLIN)
+        for fd, _ in events.poll(PAUSE * 1000):
+            if fd in deaths:
+                deaths[fd]()
 
     def spawn(self, worker: Worker, make_loop: MakeLoop) -> None:
         """Start a worker."""

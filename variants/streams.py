@@ -98,9 +98,13 @@ class Streams:
 
     async def start(self, listener: socket.socket) -> asyncio.Server:
         """Accept on one listening socket."""
-        return await asyncio.start_server(
-            self.welcome, sock=listener, backlog=self.host.settings.backlog, limit=self.limit
+        # asyncio tries to accept as often as the backlog is long, and each try that fails for
+        # want of descriptors starts another such round later: so it may try once at a time.
+        server = await asyncio.start_server(
+            self.welcome, sock=listener, backlog=1, limit=self.limit
         )
+        listener.listen(self.host.settings.backlog)
+        return server
 
     async def welcome(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Serve one client, from beginning to end."""
@@ -120,8 +124,8 @@ class Streams:
         stats.active = len(self.tasks)
         try:
             await conversation.serve()
-        except (OSError, asyncio.CancelledError) as error:
-            if isinstance(error, OSError):
+        except (OSError, MemoryError, asyncio.CancelledError) as error:
+            if isinstance(error, Exception):
                 stats.lost(error)
             writer.transport.abort()
         finally:
@@ -139,6 +143,8 @@ class Streams:
         error = context.get("exception")
         if isinstance(error, OSError) and "accept" in context["message"]:
             self.host.stats.reject(errno.errorcode.get(error.errno or 0, "unknown").lower())
+        elif isinstance(error, MemoryError):
+            pass  # the conversation ends with it, and counts it
         elif not self.host.stopping:  # else it tries to accept again on what is closed
             loop.default_exception_handler(context)
 

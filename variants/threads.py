@@ -19,6 +19,7 @@ PING waits for it. Look at ``server_active_threads`` and ``process_context_switc
 import os
 import socket
 import threading
+from typing import Final
 
 from dumb_async.hosting import NoRoom
 
@@ -26,6 +27,9 @@ from .common.blocking import BlockingClients, accept_until_stopped
 from .common.host import Host
 from .common.model import Model
 from .common.tally import Tally
+
+#: Bytes of address space for the stack of a thread, see pthread_create(3).
+STACK: Final = 8 * 2**20
 
 
 class Threads:
@@ -36,6 +40,8 @@ class Threads:
         self.clients = BlockingClients(host)
         self.tally = Tally(host)
         self.running: set[threading.Thread] = set()
+        threading.stack_size(STACK)
+        host.capacity.each = 2 * STACK  # its own, and that of one that is told SERVER_BUSY
 
     def run(self) -> None:
         """Start a thread for whoever comes; in the end wait for all of them."""

@@ -93,6 +93,8 @@ class Capacity:
 
     def __init__(self, settings: Settings) -> None:
         self.connections = connections_allowed(settings)
+        #: Bytes of address space that a client takes at once: stacks of threads.
+        self.each = 0
         self._memory_is_limited = memory_is_limited()
         # So many clients have been in together. What they needed, the allocator keeps when
         # they leave, so that it cannot be had anew but is there.
@@ -107,7 +109,7 @@ class Capacity:
             raise NoRoom(BUSY)
         if not self._memory_is_limited:
             return
-        if _can_have(HEADROOM):
+        if _can_have(HEADROOM + self.each):
             self._fitted = max(self._fitted, clients + 1)
         elif clients * 2 >= self._fitted:
             raise NoRoom(MEMORY)

@@ -140,9 +140,7 @@ def models(*names: str, **lacking: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(
-    "name", models(*ROOM, threads="a thread's stack is all of the headroom that was checked for")
-)
+@pytest.mark.parametrize("name", models(*ROOM))
 def test_who_does_not_fit_in_is_refused(start: Start, name: str) -> None:
     """Told and counted; who is in is served to the end; who leaves makes room again."""
     server = limited(start, name, ROOM[name])
@@ -163,9 +161,7 @@ def test_who_does_not_fit_in_is_refused(start: Start, name: str) -> None:
     assert 2 == len(server.stderr.splitlines()), server.stderr
 
 
-@pytest.mark.parametrize(
-    "name", models("iterative", *ROOM, streams="a MemoryError is a traceback, and not counted")
-)
+@pytest.mark.parametrize("name", models("iterative", *ROOM))
 def test_who_wants_all_there_is_loses_its_connection(start: Start, name: str) -> None:
     """Nobody else does, and nothing is said of it but a number."""
     server = limited(start, name, ROOM.get(name, 6 * MIB))
