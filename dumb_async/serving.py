@@ -214,7 +214,8 @@ class _Serving:
         try:
             self.dispatcher.add(session)
         except BaseException:
-            self._deadlines.discard(session)
+            self.dispatcher.sleepers.discard(session)  # it may have been prodded
+            session.let_go()  # the socket is closed by whoever accepted it
             raise
         self._stats.connections += 1
 

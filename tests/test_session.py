@@ -1,12 +1,13 @@
 """One client: what is answered at once, what has to wait, and how it ends."""
 
+import select
 import socket
 from collections.abc import Callable, Iterator, MutableMapping
 
 import pytest
 
 from dumb_async import Service
-from dumb_async.hosting import unsent_bytes
+from dumb_async.hosting import received_bytes, unsent_bytes
 from dumb_async.hosting.session import AT_ONCE, READ_SIZE, Session, is_over
 from dumb_async.hosting.shared import Phase
 from dumb_async.protocol import NEED_DATA, Action, Close, Compute, Core, Send, Sleep
@@ -136,6 +137,20 @@ def test_a_reset_is_an_error(client: socket.socket, make: Make) -> None:
     reset(client)
     with pytest.raises(ConnectionResetError):
         session.receive(1001.0)
+
+
+def test_received_is_what_has_arrived_read_or_not(
+    client: socket.socket, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """As tcp(7) counts it, to the byte."""
+    server = pair[1]
+    assert 0 == received_bytes(server)
+    for expected in (70, 140):
+        client.send(b"x" * 70)
+        select.select([server], [], [])
+        assert expected == received_bytes(server)
+        server.recv(30)
+        assert expected == received_bytes(server)
 
 
 def test_unsent_is_what_the_client_has_not_taken(

@@ -27,9 +27,9 @@ import logging
 import socket
 from asyncio import StreamReader, StreamWriter
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
-from dumb_async.hosting import LINGER, READ_SIZE, AccessLog, NoRoom, log_failure, unread_bytes
+from dumb_async.hosting import LINGER, READ_SIZE, AccessLog, NoRoom, log_failure, received_bytes
 from dumb_async.protocol import (
     NEED_DATA,
     SERVER_BUSY,
@@ -46,9 +46,6 @@ from .common.host import Host
 from .common.model import Model
 
 logger = logging.getLogger(__name__)
-
-#: Bytes that a transport may have read ahead of us: asyncio reads so many at a time.
-IN_TRANSPORT: Final = 262_144
 
 
 class Streams:
@@ -166,7 +163,8 @@ class Conversation:
         self.reader = reader
         self.writer = writer
         self.closed: asyncio.Future[None] | None = None
-        self.rest: int | None = None  # bytes to read before an end that was put to the input
+        self.heard = 0  # bytes
+        self.last: int | None = None  # byte that is listened to: none comes after a stop
         counts = host.stats.requests
         self.log = None
         if self.settings.access_log:
@@ -180,7 +178,7 @@ class Conversation:
             line = await self.read_line()
             if line:
                 self.connection.receive_data(line)
-            if not line or self.is_last(line):
+            if not line or self.is_last():
                 self.connection.receive_eof()
             while (action := self.connection.next_action()) is not NEED_DATA:
                 if isinstance(action, Close):
@@ -211,6 +209,7 @@ class Conversation:
                     return b""
                 begun = await self.read_at_once()  # is it a line? `readline` does not say
                 continue
+            self.heard += len(line)
             self.stats.bytes_received += len(line)
             if self.log:
                 self.log.begin(monotonic())
@@ -220,17 +219,14 @@ class Conversation:
         """End the client's side for it: what it has asked is answered, and nothing more."""
         with contextlib.suppress(OSError):
             sock = self.writer.get_extra_info("socket")
-            self.rest = unread_bytes(sock) + IN_TRANSPORT
+            self.last = received_bytes(sock)
             sock.shutdown(socket.SHUT_RD)
 
-    def is_last(self, line: bytes) -> bool:
-        """Whether this is the last line that is listened to."""
-        if self.rest is None:
-            if self.host.stopping:  # and the bell is not heard: this loop has not yielded
-                self.end_input()
-            return False
-        self.rest -= len(line)
-        return self.rest <= 0
+    def is_last(self) -> bool:
+        """Whether all has been heard that is listened to."""
+        if self.last is None and self.host.stopping:  # the loop has not yielded to the bell
+            self.end_input()
+        return self.last is not None and self.heard >= self.last
 
     async def read_at_once(self) -> bytes:
         """What has come in already."""

@@ -17,7 +17,7 @@ from .loading import ServiceNotFound, load_service
 from .logs import log_failure
 from .metrics import ServerCollector, registry_for
 from .options import CONTEXT, EPILOG, Launch, fail, server_options
-from .queues import unread_bytes, unsent_bytes
+from .queues import received_bytes, unread_bytes, unsent_bytes
 from .resources import Capacity, raise_descriptor_limit
 from .session import (
     AT_ONCE,
@@ -68,6 +68,7 @@ __all__ = [
     "log_failure",
     "open_listeners",
     "raise_descriptor_limit",
+    "received_bytes",
     "refuse_to_connect",
     "registry_for",
     "server_options",

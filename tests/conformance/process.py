@@ -77,12 +77,12 @@ class Server:
         clients: list[Client] = []
 
         def is_in() -> bool:
-            client = self.connect()
-            client.send(b"PING\n" + requests)
-            if client.read_line() == b"PONG\n":
-                clients.append(client)
-            else:
-                client.reset()
+            with contextlib.ExitStack() as stack:
+                client = stack.enter_context(self.connect())
+                client.send(b"PING\n" + requests)
+                if client.read_line() == b"PONG\n":
+                    stack.pop_all()
+                    clients.append(client)
             return bool(clients)
 
         assert eventually(is_in), "it remains full"

@@ -1,5 +1,7 @@
 """A client that resets its connection is gone at once, whatever the server does for it."""
 
+import contextlib
+
 import pytest
 
 from .client import Client, eventually
@@ -42,8 +44,10 @@ def is_free(server: Server) -> bool:
 
 def occupant(server: Server, requests: bytes) -> Client:
     """The one client of the server."""
-    client = server.get_in(requests)
-    assert not is_free(server)
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(server.get_in(requests))
+        assert not is_free(server)
+        stack.pop_all()
     return client
 
 

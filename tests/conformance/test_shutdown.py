@@ -113,22 +113,21 @@ def test_what_was_asked_is_answered_before_a_stop(start_server: Start) -> None:
         assert time.monotonic() - began < 30
 
 
-@pytest.mark.needs(Need.FAIR_PIPELINE)
 def test_a_client_that_goes_on_asking_does_not_delay_a_stop(start_server: Start) -> None:
     """What comes after the signal is not waited for."""
     server = start_server("--timeout-graceful", "60")
     with server.get_in() as client:
+        # So many are under way at any time: what was asked before is answered, and a slow
+        # server would need more than our patience for all that fits into the kernel.
+        requests = b"PING\n" * 1000
+        client.send(requests * 5)
 
-        def ask() -> None:
+        def go_on() -> None:
             with contextlib.suppress(ConnectionError):
-                client.send(b"PING\n" * 1000)
+                if client.read_exactly(len(requests)):
+                    client.send(requests)
 
-        def read() -> None:
-            with contextlib.suppress(ConnectionError):
-                if not client.is_silent_for(0.05):
-                    client.discard()
-
-        with in_background(read), in_background(ask):
+        with in_background(go_on):
             server.signal()
             assert 0 == server.exit_status(within=MARGIN)
 

@@ -112,8 +112,7 @@ class Client(Session):
         if type(action) is Close:
             return self._end(action)
         if self.phase is not WORKING:
-            if self.nap is not None:  # it was prodded, and is asked for more anyway
-                self._shared.schedule.forget(self)
+            self._forget_prod()
             self.work()
         if type(action) is Sleep:
             self.action = action
@@ -149,8 +148,14 @@ class Client(Session):
             log_failure(logger, "a command failed, its client was told and closed", close.error)
         if is_over(self, close):
             return CLOSED
+        self._forget_prod()
         self.linger()
         return self.phase
+
+    def _forget_prod(self) -> None:
+        """It was prodded, and has been asked for more anyway."""
+        if self.nap is not None:
+            self._shared.schedule.forget(self)
 
     def _lose(self, error: Exception) -> Phase:
         if not self.given_up and self.phase is not Phase.LINGERING:  # else it was let go anyway
