@@ -165,6 +165,8 @@ def _refuses(server: Server) -> bool:
         server.connect().reset()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # it came between the last accept and the close
+        return False
     return False
 
 
