@@ -6,7 +6,7 @@ Both sides of a connection, the service's table of commands, and nothing else. S
 
 from .actions import LONGEST_SLEEP, NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
 from .arguments import InvalidArgument, decimal, integer
-from .client import ClientConnection, Closed, Event, Reply
+from .client import ClientConnection, Closed, Event, Reply, Request
 from .config import Config
 from .connection import Connection
 from .core import Core
@@ -48,6 +48,7 @@ __all__ = [
     "Outcome",
     "ProtocolError",
     "Reply",
+    "Request",
     "Send",
     "Service",
     "Sleep",

@@ -1,0 +1,104 @@
+"""One agent: the body of a process."""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from multiprocessing.connection import Connection
+from time import monotonic
+from typing import Any
+
+import uvloop
+
+from dumb_async import Service, ServiceNotFound, dumb_service, load_service
+from dumb_async.hosting import raise_descriptor_limit
+
+from ..engine import Engine, Target
+from .messages import Done, Failed, FromAgent, Go, Job, Outcome, Progress, Ready, ToAgent
+
+#: Bytes of a wrong reply that are shown.
+_SHOWN = 80
+
+
+def be_agent(job: Job, pipe: "Connection[FromAgent, ToAgent]") -> None:
+    """Do the job; to be called in a process of its own, which ends with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the crew says when to stop
+    if job.cpus:
+        os.sched_setaffinity(0, job.cpus)
+    raise_descriptor_limit()
+    gc.disable()  # what a run leaves in cycles is little, and a collection makes it late
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_Agent(job, pipe).work())
+    except (OSError, ServiceNotFound) as error:
+        pipe.send(Failed(str(error)))
+
+
+class _Agent:
+    def __init__(self, job: Job, pipe: "Connection[FromAgent, ToAgent]") -> None:
+        self._job = job
+        self._pipe = pipe
+        self._start: asyncio.Future[float | None] = asyncio.Future()
+        self._engine: Engine
+
+    async def work(self) -> None:
+        """Connect, wait for the word, carry out the plan."""
+        job, loop = self._job, asyncio.get_running_loop()
+        address = await resolve(loop, job.target)
+        engine = Engine(loop, job.plan, service_of(job.target), address, job.options)
+        self._start, self._engine = loop.create_future(), engine
+        loop.add_reader(self._pipe.fileno(), self._listen)
+        try:
+            await engine.connect()
+            self._pipe.send(Ready(engine.tally))
+            start = await self._start
+            if start is not None:
+                self._report(monotonic())
+                await engine.run(start)
+            self._done()
+        finally:
+            await engine.close()
+
+    def _done(self) -> None:
+        engine, wrong = self._engine, self._engine.wrong
+        shown = (wrong.request[:_SHOWN], wrong.text[:_SHOWN]) if wrong else None
+        self._pipe.send(Done(Outcome(engine.tally, engine.vitals, shown)))
+
+    def _listen(self) -> None:
+        try:
+            message = self._pipe.recv()
+        except EOFError:  # nobody is left to work for
+            os._exit(1)
+        if isinstance(message, Go):
+            self._start.set_result(message.start)
+        elif self._start.done():
+            self._engine.stop()
+        else:
+            self._start.set_result(None)
+
+    def _report(self, due: float) -> None:
+        if self._job.report_every:
+            self._pipe.send(Progress(self._engine.tally))
+            self._engine.agenda.at(due + self._job.report_every, self._report)
+
+
+def service_of(target: Target) -> Service:
+    """Return what the target speaks.
+
+    :raises ServiceNotFound: if there is no such service.
+    """
+    return load_service(target.service) if target.service else dumb_service()
+
+
+async def resolve(loop: asyncio.AbstractEventLoop, target: Target) -> tuple[Any, Any]:
+    """Return the target's address: its family, and what `socket.connect` takes.
+
+    :raises OSError: if there is none of that name.
+    """
+    try:
+        found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise OSError(f"there is no host {target.host!r}: {error.strerror}") from None
+    family, _, _, _, address = found[0]
+    return family, address

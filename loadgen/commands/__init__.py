@@ -1,0 +1,20 @@
+"""The commands of ``python -m loadgen``."""
+
+import click
+
+from dumb_async import __version__
+
+from .run import run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="loadgen")
+def main() -> None:
+    """Load a server that speaks a line protocol, and measure it honestly.
+
+    Exit status: 0 ok, 1 failed, 2 usage, 3 invalid (the generator was the bottleneck),
+    99 a threshold was missed, 130 interrupted.
+    """
+
+
+main.add_command(run)

@@ -1,0 +1,78 @@
+"""Types of options: each reads text, and says in one line what is wrong with it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..engine import Target
+from ..engine.dialer import sources_between
+from ..plan import Mix, Profile, Share, Think, duration, quantity
+from ..results import Threshold
+
+
+class Parsed(click.ParamType[Any]):
+    """What a function reads, which raises `ValueError` for what it can not."""
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read ``value``, unless that was done."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _positive(read: Callable[[str], float]) -> Callable[[str], float]:
+    def checked(text: str) -> float:
+        value = read(text)
+        if not value:
+            raise ValueError(f"{text!r} is not more than 0")
+        return value
+
+    return checked
+
+
+def _count(text: str) -> int:
+    value = quantity(text)
+    if value != int(value):
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(value)
+
+
+def _target(text: str) -> Target:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return Target(host, int(port))
+
+
+def _cpus(text: str) -> tuple[int, ...]:
+    cpus: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise ValueError(f"{text!r} is not a list of CPUs such as 0,2-3")
+        cpus.extend(range(int(first), int(last or first) + 1))
+    return tuple(dict.fromkeys(cpus))
+
+
+DURATION = Parsed("DURATION", duration)
+TIMEOUT = Parsed("DURATION", _positive(duration))
+COUNT = Parsed("N", _count)
+MANY = Parsed("N", lambda text: int(_positive(_count)(text)))
+RATE = Parsed("N", _positive(quantity))
+MIX = Parsed("MIX", Mix.parse)
+THINK = Parsed("DURATION", Think.parse)
+STAGES = Parsed("STAGES", Profile.parse)
+SHARE = Parsed("K/N", Share.parse)
+TARGET = Parsed("HOST:PORT", _target)
+THRESHOLD = Parsed("THRESHOLD", Threshold.parse)
+SOURCES = Parsed("A-B", lambda text: tuple(sources_between(text)) if text else ())
+CPUS = Parsed("LIST", lambda text: _cpus(text) if text else ())

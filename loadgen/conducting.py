@@ -1,0 +1,107 @@
+"""One run, from its job to its result."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from .agents import Crew, Job
+from .counts import Tally
+from .results import Agent, Result, doubts
+from .results.environment import machine, versions
+from .views import Silent, View
+
+
+class CannotRun(Exception):
+    """The run could not begin, or nothing came of it; the text says why, in one line."""
+
+
+def conduct(
+    job: Job,
+    arguments: dict[str, Any],
+    *,
+    workers: int = 1,
+    cpus: Sequence[int] = (),
+    view: View | None = None,
+    publish: Callable[[Crew], AbstractContextManager[Any]] = lambda _: nullcontext(),
+    start: float | None = None,
+) -> Result:
+    """Carry out ``job`` with agents of this machine, and return what came of it.
+
+    Interrupted once, it lets the agents come to an end; twice, it ends them. Either way the
+    result has what they had counted.
+
+    :param publish: what makes the crew's counts known elsewhere while the run lasts.
+    :param start: the instant of the monotonic clock to begin at; ``None``: as soon as all have
+        connected.
+    :raises CannotRun: if it did not come to a run.
+    """
+    view = view or Silent()
+    begun = datetime.now(UTC).isoformat(timespec="milliseconds")
+    job = replace(job, report_every=view.interval or job.report_every)
+    crew = Crew(job, workers, cpus)
+    interrupted = False
+    with crew, publish(crew), view:
+        try:
+            _lead(crew, job, view, start)
+        except KeyboardInterrupt:
+            interrupted = True
+            _end(crew)
+        return _result(crew, arguments, begun, interrupted=interrupted)
+
+
+def _lead(crew: Crew, job: Job, view: View, start: float | None) -> None:
+    while not crew.ready:
+        crew.listen(0.1)
+    if crew.over:
+        return
+    _check(crew, job)
+    if start is not None and monotonic() > start:
+        raise CannotRun(f"late by {monotonic() - start:.3f} s for the agreed start: not begun")
+    begin = crew.go(start)
+    seconds = (job.plan.seconds or 0.0) + job.options.warmup
+    requests = job.plan.share.count(job.plan.requests or 0)
+    due = begin + view.interval
+    while not crew.over:
+        crew.listen(0.05)
+        now = monotonic()
+        if view.interval and now >= due:
+            due = now + view.interval
+            tally = crew.tally
+            done = (now - begin) / seconds if seconds else tally.replies / requests
+            view.update(tally, done)
+
+
+def _check(crew: Crew, job: Job) -> None:
+    """See that anybody got in."""
+    tally = crew.tally
+    if job.plan.staged or tally.connections or not tally.lost_connections:
+        return
+    fault, _ = tally.lost_connections.most_common(1)[0]
+    raise CannotRun(f"no connection to {job.target}: {fault.cause.value}; {fault.advice}")
+
+
+def _end(crew: Crew) -> None:
+    """Let the agents come to an end, until somebody has no patience for it."""
+    crew.stop()
+    try:
+        while not crew.over:
+            crew.listen(0.1)
+    except KeyboardInterrupt:
+        pass
+
+
+def _result(crew: Crew, arguments: dict[str, Any], begun: str, *, interrupted: bool) -> Result:
+    agents, total, wrong = [], Tally(), None
+    for share, outcome in crew.outcomes:
+        agents.append(Agent(share, outcome.vitals if outcome else None))
+        if outcome and outcome.wrong and wrong is None:
+            wrong = [text.decode(errors="backslashreplace") for text in outcome.wrong]
+    if crew.failures and all(agent.vitals is None for agent in agents):
+        raise CannotRun(crew.failures[0])
+    total.add(crew.tally)
+    result = Result(total, agents, arguments, begun, machine(), versions(), interrupted, wrong)
+    result.doubts = doubts(result)
+    return result

@@ -1,0 +1,244 @@
+"""The result of a run: counts, where they come from, and a JSON form of them."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..counts import Cause, Commanded, Fault, Histogram, Phase, Tally
+from ..engine.vitals import Vitals
+
+#: The form of the JSON, and its version: a new number where a reader of the old one fails.
+SCHEMA: Final = "dumb_async.loadgen.result/1"
+PERCENTILES: Final = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
+
+
+class NoResult(ValueError):
+    """What was read is not a result; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One agent: its share of the plan, and what it used; ``None``: it was lost."""
+
+    share: str
+    vitals: Vitals | None
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a run.
+
+    :param arguments: of the command line, by name.
+    :param begun: when, in UTC, as ISO 8601 has it.
+    :param wrong: what was asked and what came, of the first reply that was wrong.
+    :param doubts: why it cannot be believed; none where it can.
+    """
+
+    tally: Tally
+    agents: list[Agent]
+    arguments: dict[str, Any]
+    begun: str
+    machine: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+    wrong: list[str] | None = None
+    doubts: list[str] = field(default_factory=list)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds it took: those of the agent that took longest."""
+        return max((a.vitals.elapsed_s for a in self.agents if a.vitals), default=0.0)
+
+    @property
+    def rate(self) -> float:
+        """Right replies a second."""
+        return self.tally.replies / self.elapsed if self.elapsed else 0.0
+
+    @property
+    def error_ratio(self) -> float:
+        """Errors, as a share of replies and errors."""
+        total = self.tally.replies + self.tally.errors
+        return self.tally.errors / total if total else 0.0
+
+    @property
+    def lost(self) -> list[str]:
+        """The shares of agents that were lost: without them the result is partial."""
+        return [agent.share for agent in self.agents if agent.vitals is None]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `json.dumps` takes; docs/loadgen.md describes it."""
+        tally = self.tally
+        return {
+            "schema": SCHEMA,
+            "begun": self.begun,
+            "arguments": self.arguments,
+            "seed": self.arguments.get("seed", 0),
+            "machine": self.machine,
+            "versions": self.versions,
+            "agents": [_agent_as_json(agent) for agent in self.agents],
+            "interrupted": self.interrupted,
+            "partial": bool(self.lost),
+            "valid": not self.doubts,
+            "doubts": self.doubts,
+            "wrong": self.wrong,
+            "elapsed_s": self.elapsed,
+            "requests": tally.replies,
+            "sent": tally.sent,
+            "planned": tally.planned,
+            "rate_per_s": self.rate,
+            "errors": _errors_as_json(tally, self.error_ratio),
+            "connections": {
+                "clients": tally.clients,
+                "made": tally.connections,
+                "never_served": tally.never_served,
+            },
+            "response_s": summary(tally.response, tally.at_least),
+            "service_s": summary(tally.service),
+            "lag_s": summary(tally.lag),
+            "connect_s": summary(tally.connect),
+            "commands": {
+                request: {
+                    "sent": counted.sent,
+                    "response_s": summary(counted.response, counted.at_least),
+                    "service_s": summary(counted.service),
+                }
+                for request, counted in tally.commands.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Result":
+        """Read what `as_json` has written.
+
+        :raises NoResult: if it is none, or one of another version.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise NoResult(f"it is not JSON: {error}") from None
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if schema != SCHEMA:
+            raise NoResult(f"its schema is {schema!r}, not {SCHEMA!r}")
+        try:
+            return cls(
+                tally=_tally_from(data),
+                agents=[_agent_from(agent) for agent in data["agents"]],
+                **{name: data[name] for name in _AS_THEY_ARE},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NoResult(f"it lacks something, or has it in another form: {error!r}") from None
+
+
+_AS_THEY_ARE: Final = (
+    "arguments",
+    "begun",
+    "machine",
+    "versions",
+    "interrupted",
+    "wrong",
+    "doubts",
+)
+
+
+def merge(results: Sequence[Result]) -> Result:
+    """Add the counts of results that ran side by side; the first one's arguments stay."""
+    total, first = Tally(), results[0]
+    for result in results:
+        total.add(result.tally)
+    return Result(
+        tally=total,
+        agents=[agent for result in results for agent in result.agents],
+        arguments=first.arguments,
+        begun=min(result.begun for result in results),
+        machine=first.machine,
+        versions=first.versions,
+        interrupted=any(result.interrupted for result in results),
+        wrong=next((result.wrong for result in results if result.wrong), None),
+        doubts=list(dict.fromkeys(doubt for result in results for doubt in result.doubts)),
+    )
+
+
+def summary(histogram: Histogram, at_least: Histogram | None = None) -> dict[str, Any]:
+    """Sum up latencies in seconds, with their raw counts.
+
+    ``at_least`` are those of them that were given up; where there are any, every figure
+    from the shortest of them up is no more than a lower bound.
+    """
+    percentiles = histogram.percentiles(PERCENTILES.values())
+    result: dict[str, Any] = {
+        "count": histogram.total,
+        "min": histogram.min,
+        "mean": histogram.mean,
+        **dict(zip(PERCENTILES, percentiles, strict=True)),
+        "max": histogram.max,
+        "counts": sorted(histogram.counts.items()),
+    }
+    if at_least is not None:
+        result["at_least_from"] = at_least.min if at_least.counts else None
+        result["at_least_counts"] = sorted(at_least.counts.items())
+    return result
+
+
+def _errors_as_json(tally: Tally, ratio: float) -> dict[str, Any]:
+    kinds = dict.fromkeys([*tally.lost_requests, *tally.lost_connections])
+    return {
+        "total": tally.errors,
+        "ratio": ratio,
+        "kinds": [
+            {
+                "phase": fault.phase.value,
+                "cause": fault.cause.value,
+                "requests": tally.lost_requests[fault],
+                "connections": tally.lost_connections[fault],
+                "advice": fault.advice,
+            }
+            for fault in kinds
+        ],
+    }
+
+
+def _agent_as_json(agent: Agent) -> dict[str, Any]:
+    vitals = agent.vitals
+    used = vitals and {name: getattr(vitals, name) for name in ("cpu_s", "waited_s", "elapsed_s")}
+    return {"share": agent.share, "lost": vitals is None, **(used or {})}
+
+
+def _agent_from(data: dict[str, Any]) -> Agent:
+    if data["lost"]:
+        return Agent(data["share"], None)
+    return Agent(data["share"], Vitals(data["cpu_s"], data["waited_s"], data["elapsed_s"]))
+
+
+def _tally_from(data: dict[str, Any]) -> Tally:
+    kinds = [
+        (Fault(Phase(kind["phase"]), Cause(kind["cause"])), kind)
+        for kind in data["errors"]["kinds"]
+    ]
+    return Tally(
+        commands={request: _commanded_from(one) for request, one in data["commands"].items()},
+        lag=_histogram_from(data["lag_s"]),
+        connect=_histogram_from(data["connect_s"]),
+        lost_requests=Counter({f: kind["requests"] for f, kind in kinds if kind["requests"]}),
+        lost_connections=Counter(
+            {f: kind["connections"] for f, kind in kinds if kind["connections"]}
+        ),
+        planned=data["planned"],
+        connections=data["connections"]["made"],
+        clients=data["connections"]["clients"],
+        never_served=data["connections"]["never_served"],
+    )
+
+
+def _commanded_from(data: dict[str, Any]) -> Commanded:
+    return Commanded(
+        sent=data["sent"],
+        response=_histogram_from(data["response_s"]),
+        service=_histogram_from(data["service_s"]),
+        at_least=_histogram_from(data["response_s"], "at_least_counts"),
+    )
+
+
+def _histogram_from(data: dict[str, Any], name: str = "counts") -> Histogram:
+    return Histogram({int(bucket): int(count) for bucket, count in data[name]})

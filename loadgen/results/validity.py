@@ -1,0 +1,37 @@
+"""Whether a result can be believed: whether the generator was fast enough for it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..plan.units import show_duration
+from .result import Agent, Result
+
+#: The share of a CPU from which on an agent is taken for the bottleneck.
+BUSY: Final = 0.95
+#: Seconds of lag that no run is doubted for: two turns of a loop with many clients.
+LAG: Final = 0.01
+#: The share of the response time that lag may make up.
+LAG_SHARE: Final = 0.1
+
+
+def doubts(result: Result) -> list[str]:
+    """Return why ``result`` says more of the generator than of the server; none if not so."""
+    return [*_of_lag(result), *(doubt for agent in result.agents for doubt in _of_cpu(agent))]
+
+
+def _of_cpu(agent: Agent) -> Iterator[str]:
+    vitals = agent.vitals
+    if vitals and vitals.busy >= BUSY:
+        used, wanted = vitals.cpu_s / vitals.elapsed_s, vitals.busy
+        text = f"agent {agent.share} wanted {wanted:.0%} of a CPU"
+        text += f" and got {used:.0%}" if wanted - used > 0.05 else ""
+        yield f"{text}: this is the generator's speed; use --workers, --cpus or a lower --rate"
+
+
+def _of_lag(result: Result) -> Iterator[str]:
+    lag, response = (h.percentile(99) for h in (result.tally.lag, result.tally.response))
+    if lag > LAG and lag > LAG_SHARE * response:
+        yield (
+            f"the generator was late by {show_duration(lag)} (p99), where replies took"
+            f" {show_duration(response)}: use more --workers, or a quieter machine"
+        )
