@@ -4,7 +4,11 @@ import click
 
 from dumb_async import __version__
 
+from .c10k import c10k
+from .find_max import find_max
 from .run import run
+from .saved import merge_command, report
+from .sweep import sweep
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -17,4 +21,5 @@ def main() -> None:
     """
 
 
-main.add_command(run)
+for command in (run, c10k, find_max, sweep, merge_command, report):
+    main.add_command(command)

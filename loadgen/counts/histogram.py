@@ -6,7 +6,7 @@ two 1,024 that are twice as wide as those before. A bucket's width is less than 
 of its values. Only buckets in use take memory.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -14,7 +14,7 @@ from typing import Final
 LONGEST: Final = 3_600_000_000
 #: Powers of two below which each microsecond has a bucket of its own.
 _EXACT: Final = 11
-_HALF: Final = 1 << (_EXACT - 1)
+_FIRST_DOUBLED: Final = 1 << _EXACT
 
 
 class Histogram:
@@ -26,27 +26,26 @@ class Histogram:
     __slots__ = ("counts",)
 
     def __init__(self, counts: Mapping[int, int] | None = None) -> None:
-        self.counts: Counter[int] = Counter(counts or {})
+        # Half the price of a Counter, at every request.
+        self.counts: defaultdict[int, int] = defaultdict(int, counts or {})
 
     def record(self, seconds: float) -> None:
         """Count one latency; less than 0 is 0, more than an hour is an hour."""
         value = int(seconds * 1_000_000)
-        shift = value.bit_length() - _EXACT
-        if shift <= 0:
-            self.counts[max(0, value)] += 1
-        elif value < LONGEST:
-            self.counts[(shift << 10) + (value >> shift)] += 1
+        if 0 <= value < _FIRST_DOUBLED:  # most of the time, so it does not call `_bucket`
+            self.counts[value] += 1
         else:
-            self.counts[_bucket(LONGEST)] += 1
+            self.counts[_bucket(min(max(value, 0), LONGEST))] += 1
 
     def add(self, other: "Histogram") -> None:
         """Add the counts of another one: exact, in any order."""
-        self.counts.update(other.counts)
+        for bucket, count in other.counts.items():
+            self.counts[bucket] += count
 
     @property
     def total(self) -> int:
         """How many latencies were counted."""
-        return self.counts.total()
+        return sum(self.counts.values())
 
     @property
     def min(self) -> float:

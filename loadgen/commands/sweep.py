@@ -1,0 +1,147 @@
+"""``sweep``: the same load again and again, each time more of it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..conducting import CannotRun, conduct
+from ..plan import Profile, quantity
+from ..plan.units import show_duration, show_quantity
+from ..searching import Curve, Point
+from . import status, types
+from .load import Load, load_options
+from .output import FILE, fail
+
+KINDS: Final = ("connections", "rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What is increased, and to what."""
+
+    kind: str
+    values: tuple[float, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Over":
+        """Read ``connections=1,10,100`` or ``rate=1k,2k,4k``.
+
+        :raises ValueError: if it is neither.
+        """
+        kind, _, values = text.partition("=")
+        if kind not in KINDS or not values:
+            raise ValueError(f"{text!r} is not such as connections=1,10,100 or rate=1k,2k,4k")
+        levels = tuple(sorted(quantity(value) for value in values.split(",")))
+        if not levels[0] or (kind == "connections" and any(level % 1 for level in levels)):
+            raise ValueError(f"{text!r} has a level that is no number of {kind} over 0")
+        return cls(kind, levels)
+
+
+@click.command()
+@load_options
+@click.option(
+    "--over", type=types.Parsed("WHAT=LIST", Over.parse), required=True,
+    help="connections=1,10,100 in a closed loop, or rate=1k,2k,4k in an open one.",
+)  # fmt: skip
+@click.option("--step", type=types.TIMEOUT, default="3s", show_default=True,
+              help="How long each load lasts.")  # fmt: skip
+@click.option(
+    "--good", type=types.TIMEOUT, default="100ms", show_default=True,
+    help="Within what a reply has to come to be of use: goodput counts those.",
+)  # fmt: skip
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text",
+              show_default=True, help="The form of the result.")  # fmt: skip
+@click.option("--out", type=FILE, help="Write the result as JSON to this file, too.")
+@click.pass_context
+def sweep(
+    context: click.Context,
+    load: Load,
+    over: Over,
+    step: float,
+    good: float,
+    output: str,
+    out: Path | None,
+) -> None:
+    """Load the server at HOST:PORT more and more, and see where its knee is.
+
+    After the highest load the lowest comes once more, to see whether the server recovers.
+    """
+    curve = Curve(over.kind)
+    try:
+        for value in over.values:
+            curve.points.append(_measure(load, over.kind, value, step, good))
+            if curve.points[-1].result.interrupted:
+                break
+        else:
+            curve.afterwards = _measure(load, over.kind, over.values[0], step, good)
+    except (CannotRun, OSError) as error:
+        if not curve.points:
+            fail(str(error))
+        click.echo(f"loadgen: {error}", err=True)
+    if out is not None:
+        out.write_text(json.dumps(curve.as_json()), encoding="utf-8")
+    if output == "json":
+        click.echo(json.dumps(curve.as_json()))
+    else:
+        _show(curve)
+    context.exit(_status(curve))
+
+
+def _measure(load: Load, kind: str, value: float, step: float, good: float) -> Point:
+    """Run one load.
+
+    :raises CannotRun: if it did not come to that.
+    """
+    changes: dict[str, Any] = {"seconds": step}
+    if kind == "rate":
+        changes["rate"] = Profile.constant(value, step)
+    else:
+        changes["clients"] = Profile.constant(value, step)
+    load = load.changed(**changes)
+    result = conduct(load.job, load.arguments, workers=load.workers, cpus=load.cpus)
+    point = Point(value, result, good)
+    click.echo(f"{kind} {show_quantity(value)}: {show_quantity(point.goodput)}/s of use", err=True)
+    return point
+
+
+def _show(curve: Curve) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (curve.over, "replies/s", "goodput/s", "p50", "p99", "max", "errors", ""):
+        table.add_column(name, justify="left" if not name else "right")
+    for point in curve.points:
+        table.add_row(*_row(point), "◀ knee" if point is curve.knee else "")
+    if curve.afterwards is not None:
+        recovery = curve.recovery
+        text = f"p99 {recovery:.2g} times that before" if recovery else "nothing was answered"
+        table.add_row(*_row(curve.afterwards), f"afterwards: {text}")
+    console = Console(highlight=False)
+    console.print(table, soft_wrap=not console.is_terminal)
+    for point in curve.points:
+        for doubt in point.result.doubts:
+            console.print(f"INVALID at {show_quantity(point.offered)}: {doubt}", style="bold red")
+
+
+def _row(point: Point) -> list[str]:
+    response = point.result.tally.response
+    latencies = [*response.percentiles([50, 99]), response.max]
+    return [
+        show_quantity(point.offered),
+        show_quantity(point.result.rate),
+        show_quantity(point.goodput),
+        *(show_duration(value) for value in latencies),
+        f"{point.result.tally.errors:,}",
+    ]
+
+
+def _status(curve: Curve) -> int:
+    """The worst of all points."""
+    found = [status.of(point.result) for point in curve.points]
+    for code in (status.INTERRUPTED, status.FAILED, status.INVALID):
+        if code in found:
+            return code
+    return status.OK
