@@ -3,11 +3,10 @@
 import asyncio
 import itertools
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from dumb_async import Service
 from dumb_async.hosting import Deadlines
-from dumb_async.hosting.deadlines import TICK
 from dumb_async.protocol import Reply
 
 from ..counts import Fault, Phase, Tally
@@ -20,6 +19,9 @@ from .idler import Idler
 from .lot import draw
 from .options import Options
 from .vitals import Vitals, Watch
+
+#: Seconds between looks at what is to expire; `Deadlines` is no more exact than that.
+LOOK: Final = 1 / 32
 
 
 class Engine:
@@ -231,7 +233,7 @@ class Engine:
         """Let requests and connections expire whose time is over."""
         now = monotonic()
         self.deadlines.run_due(now)
-        self.agenda.at(now + TICK, self._look)
+        self.agenda.at(now + LOOK, self._look)
 
     def _settle(self) -> None:
         self._changed.set()

@@ -53,7 +53,7 @@ class _Rate:
 class Live:
     """A view for a terminal, drawn again and again in place."""
 
-    interval = 0.25
+    interval = 0.5
 
     def __init__(self, console: Console, title: str) -> None:
         self._title = title

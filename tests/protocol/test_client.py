@@ -19,6 +19,7 @@ from dumb_async.protocol import (
     Outcome,
     ProtocolError,
     Reply,
+    Request,
 )
 
 from ..support import cpu_time
@@ -52,6 +53,24 @@ def converse(
         events += events_of(client)
     client.receive_eof()
     return events + events_of(client)
+
+
+@given(
+    lines=st.lists(st.sampled_from([b"PING", b"BURN 3", b"STREAM 5", b"?", b"WAIT x"]), max_size=9),
+    data=st.data(),
+)
+def test_a_request_made_once_can_be_asked_often(lines: list[bytes], data: st.DataObject) -> None:
+    """It is told what a client is told who makes a new one each time, in whatever pieces."""
+    made = {line: Request(line, SERVICE.expect(line)) for line in lines}
+    often, anew = ClientConnection(SERVICE), ClientConnection(SERVICE)
+    assert [often.ask(made[line]) for line in lines] == [anew.send(line) for line in lines]
+    replies = {b"PING": b"PONG\n", b"BURN 3": b"RESULT 7\n", b"STREAM 5": b"AAAAADONE\n"}
+    stream = b"".join(replies.get(line, b"UNKNOWN_COMMAND\n") for line in lines)
+    for piece in data.draw(cut(stream)):
+        often.receive_data(piece)
+        anew.receive_data(piece)
+        assert events_of(anew) == events_of(often)
+    assert anew.outstanding == often.outstanding
 
 
 def outcomes(events: list[Event]) -> list[Outcome]:
