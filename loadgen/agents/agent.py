@@ -62,7 +62,7 @@ class _Agent:
 
     def _done(self) -> None:
         engine, wrong = self._engine, self._engine.wrong
-        shown = (wrong.request[:_SHOWN], wrong.text[:_SHOWN]) if wrong else None
+        shown = (wrong[0][:_SHOWN], wrong[1][:_SHOWN]) if wrong else None
         self._pipe.send(Done(Outcome(engine.tally, engine.vitals, shown)))
 
     def _listen(self) -> None:

@@ -203,7 +203,8 @@ class Client(asyncio.Protocol):
             return False
         busy = event.text == SERVER_BUSY
         if event.outcome is Outcome.WRONG or busy:
-            self.engine.note_wrong(event)
+            if not busy:
+                self.engine.note_wrong(event.request, event.text)
             self.fail(Fault(Phase.READ, Cause.BUSY if busy else Cause.WRONG_REPLY))
             return False
         self.engine.tally.lost_requests[Fault(Phase.READ, Cause.REJECTED)] += 1
@@ -215,6 +216,7 @@ class Client(asyncio.Protocol):
         if closed.stray == SERVER_BUSY:
             self.fail(Fault(Phase.READ, Cause.BUSY))
         elif closed.stray:
+            self.engine.note_wrong(b"", closed.stray)
             self.fail(Fault(Phase.READ, Cause.WRONG_REPLY))
         elif closed.unanswered or not self.leaving:
             self.fail(Fault(Phase.READ, Cause.EOF))

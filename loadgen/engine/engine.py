@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from dumb_async import Service
 from dumb_async.hosting import Deadlines
-from dumb_async.protocol import Reply
 
 from ..counts import Fault, Phase, Tally
 from ..plan import Plan
@@ -47,7 +46,7 @@ class Engine:
         self.agenda = Agenda(loop)
         self.feed: Feed = NotYet()
         self.begin = self.seconds = 0.0
-        self.wrong: Reply | None = None  # the first that was
+        self.wrong: tuple[bytes, bytes] | None = None  # what was asked and what came, at first
         self._loop = loop
         self._dialer = Dialer(
             loop, address, options.sources, options.connect_timeout, lambda: self.tally
@@ -57,6 +56,7 @@ class Engine:
         self.clients: list[Client] = []  # who is there, or is to be, in the order they came
         self._idlers: list[Idler] = []
         self._open = 0  # clients that have a connection, or are at getting one
+        self._untried = 0  # clients and idlers that have neither had one nor failed to
         self._over = False
         self._changed = asyncio.Event()
         self._watch: Watch | None = None
@@ -67,14 +67,12 @@ class Engine:
         :raises asyncio.CancelledError: and clients go on to connect; `abort` ends them.
         """
         for number in range(self.plan.share.count(self.options.idle)):
-            self._idlers.append(Idler(self))
-            self._dialer.dial(number, self._idlers[-1], lambda _: self._settle())
+            self._idle(number)
         self.agenda.at(monotonic(), self._look)
         if not self.plan.staged:
             for _ in range(self.plan.share.count(round(self.plan.clients.highest))):
                 self._come()
-        await self._until(lambda: all(client.tried for client in self.clients))
-        await self._until(lambda: all(idler.tried for idler in self._idlers))
+        await self._until(lambda: not self._untried)
 
     async def run(self, start: float) -> None:
         """Carry out the plan from ``start``, an instant on the monotonic clock, to its end."""
@@ -123,8 +121,7 @@ class Engine:
         """A client has a connection."""
         self.tally.connections += 1
         self.tally.connected += 1
-        client.tried = True
-        self._settle()
+        self.attempted(client)
         if client.wanted:
             self.feed.feed(client, monotonic())
         else:
@@ -156,13 +153,29 @@ class Engine:
         if self._watch:
             self._watch.stop()
 
-    def note_wrong(self, reply: Reply) -> None:
+    def note_wrong(self, asked: bytes, came: bytes) -> None:
         """Remember the first reply that was wrong, to show it."""
-        self.wrong = self.wrong or reply
+        self.wrong = self.wrong or (asked, came)
+
+    def attempted(self, one: Client | Idler) -> None:
+        """A client or idler has a connection, or has failed to get one."""
+        if not one.tried:
+            one.tried = True
+            self._untried -= 1
+            self._settle()
 
     # Clients come and go
 
+    def _idle(self, number: int) -> None:
+        idler = Idler(self)
+        self._idlers.append(idler)
+        self._untried += 1
+        self._dialer.dial(number, idler, lambda _: self.attempted(idler))
+
     def _come(self, _due: float = 0.0) -> None:
+        if self._over:
+            return
+        self._untried += 1
         client = next(self._spare)
         self.clients.append(client)
         self.tally.clients += 1
@@ -179,7 +192,8 @@ class Engine:
         self._dialer.dial(client.number, client, lambda fault: self._undialed(client, fault))
 
     def _undialed(self, client: Client, _fault: Fault) -> None:
-        client.tried = client.failed = True
+        client.failed = True
+        self.attempted(client)
         self._open -= 1
         self._again(client, self.options.reconnect_delay)
 
@@ -198,7 +212,9 @@ class Engine:
     # The course of a run
 
     def _begin(self, begin: float, plan: Plan) -> None:
-        """Have ``plan`` carried out from ``begin``."""
+        """Have ``plan`` carried out from ``begin``, if it has not been stopped before."""
+        if self._over:
+            return
         self.begin = begin
         self.seconds = plan.seconds if plan.seconds is not None else float("inf")
         lots = draw(plan.mix, self.service, self.tally)
@@ -216,6 +232,8 @@ class Engine:
 
     def _measure(self, begin: float) -> None:
         """Forget what the warm-up counted, and begin."""
+        if self._over:
+            return
         warm = self.tally
         self.tally = Tally(
             connect=warm.connect,

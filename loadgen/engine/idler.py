@@ -23,7 +23,7 @@ class Idler(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """There it is."""
         self.transport = transport
-        self.tried = True
+        self.engine.attempted(self)
         if self.closing:
             transport.close()
 
