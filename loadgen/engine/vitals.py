@@ -1,5 +1,6 @@
 """How the generator itself does: whether it had CPU enough to be believed."""
 
+import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,13 @@ class Vitals:
     :param waited_s: seconds in which it could have run, and others had the CPU.
     :param elapsed_s: seconds from the begin to the last reply, or to the planned end if that
         was later.
+    :param memory_bytes: resident, at the most.
     """
 
     cpu_s: float
     waited_s: float
     elapsed_s: float
+    memory_bytes: int
 
     @property
     def busy(self) -> float:
@@ -34,8 +37,12 @@ class Watch:
 
     def stop(self) -> None:
         """The end, for now: a later one counts instead."""
-        elapsed = time.monotonic() - self._begin
-        self._vitals = Vitals(time.process_time() - self._cpu, _waited() - self._wait, elapsed)
+        self._vitals = Vitals(
+            cpu_s=time.process_time() - self._cpu,
+            waited_s=_waited() - self._wait,
+            elapsed_s=time.monotonic() - self._begin,
+            memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        )
 
     @property
     def vitals(self) -> Vitals:

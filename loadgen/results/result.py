@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from ..counts import Cause, Commanded, Fault, Histogram, Phase, Tally
@@ -201,14 +201,14 @@ def _errors_as_json(tally: Tally, ratio: float) -> dict[str, Any]:
 
 def _agent_as_json(agent: Agent) -> dict[str, Any]:
     vitals = agent.vitals
-    used = vitals and {name: getattr(vitals, name) for name in ("cpu_s", "waited_s", "elapsed_s")}
-    return {"share": agent.share, "lost": vitals is None, **(used or {})}
+    used = asdict(vitals) if vitals else {}
+    return {"share": agent.share, "lost": vitals is None, **used}
 
 
 def _agent_from(data: dict[str, Any]) -> Agent:
     if data["lost"]:
         return Agent(data["share"], None)
-    return Agent(data["share"], Vitals(data["cpu_s"], data["waited_s"], data["elapsed_s"]))
+    return Agent(data["share"], Vitals(**{one.name: data[one.name] for one in fields(Vitals)}))
 
 
 def _tally_from(data: dict[str, Any]) -> Tally:
