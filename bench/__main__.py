@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from bench.machine import BenchError, workbench
 from bench.report import as_json, tables
-from bench.suite import FIGURES, WORKERS, Commands, Plan, Results, run
+from bench.suite import FIGURES, GENERATOR, WORKERS, Commands, Plan, Results, run
 from bench.targets import FOREIGN, LOOPS, VARIANTS
 
 INTERRUPTED = 130
@@ -85,7 +85,7 @@ def main(
         loops = ()
     commands = chosen_commands(loops, variants, command)
     figures = only or [name for name in FIGURES if name != WORKERS or variants]
-    if not commands and WORKERS not in figures:
+    if not commands and not {WORKERS, GENERATOR} & {*only}:
         raise click.UsageError("There is nothing to measure: no loop, no variant, no COMMAND.")
     measure(Plan(commands, figures, rounds, seconds), json_file)
 

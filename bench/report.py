@@ -11,7 +11,7 @@ from bench.layout import Row, judged, short, table
 from bench.machine import median
 from bench.ratio import Sample, summary
 from bench.suite import IDLE_CONNECTIONS, WORKS, Pair, Plan, Results
-from bench.targets import IDLE_BYTES, P99_MS, RATIOS, READY_S, SPEEDUP
+from bench.targets import GENERATED, IDLE_BYTES, P99_MS, RATIOS, READY_S, SPEEDUP
 from bench.workers import CONNECTIONS, CREWS, ITERATIONS, JUDGED, ONE, Turn
 
 TITLES = {
@@ -32,6 +32,8 @@ BYSTANDER_HEAD = ("beside", "server", "p99", "target", "", "best", "p50", "max",
 WORKERS_HEAD = ("", "epoll-workers", "ratio", "target", "", "lowest", "highest", "undisturbed",
                 "per second", "CPU µs each", "CPUs busy", "of free", "client", "stolen",
                 "others")  # fmt: skip
+
+GENERATOR_HEAD = ("", "of", "median", "target", "", "worst", "")
 
 NOTES = {
     "speed": "by CPU: the ratio of CPU time spent per request (per MB of a STREAM), which a busy "
@@ -62,6 +64,7 @@ def tables(results: Results) -> str:
         NOTES["bystander"] if results.scenes else "",
         table("Workers, under a closed loop of BURNs", WORKERS_HEAD, worker_rows(results)),
         NOTES["workers"] if any(results.turns) else "",
+        table("The load generator, on one CPU", GENERATOR_HEAD, generator_rows(results)),
         "\n".join(f"NOT MEASURED: {failure}" for failure in results.failures),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -207,6 +210,32 @@ def worker_rows(results: Results) -> Iterator[Row]:
         )
 
 
+def generator_rows(results: Results) -> Iterator[Row]:
+    """Return a row for each figure of the load generator."""
+    done = results.generated
+    if not done.closed:
+        return
+    ratios = [ours / in_c for in_c, ours in done.closed]
+    rates = [ours for _, ours in done.closed]
+    note = f"{short(median(rates))}requests/s, {median(done.cpu_us):.2f} CPU µs each"
+    yield _generated("PING, 50 connections", "the load in C", ratios, "ratio", ".2f", note)
+    yield _generated("10,000 connections made", "s", done.crowd_s, "crowd_s", ".2f")
+    yield _generated("a connection of those", "bytes", done.crowd_bytes, "crowd_bytes", ",.0f")
+    missed = [abs(1 - achieved) for achieved in done.achieved]
+    yield _generated("20,000 requests/s for 10 s", "missed", missed, "missed", ".3%")
+    yield _generated("their lag, p99", "ms", done.lag_ms, "lag_ms", ".2f")
+
+
+def _generated(
+    what: str, unit: str, values: Sequence[float], name: str, form: str, note: str = ""
+) -> Row:
+    target, least = GENERATED[name], name == "ratio"
+    verdict = judged(median(values), **{"at_least" if least else "at_most": target})
+    sign, worst = ("≥", min(values)) if least else ("≤", max(values))
+    figures = f"{median(values):{form}}", f"{sign} {target:{form}}", verdict, f"{worst:{form}}"
+    return what, unit, *figures, note
+
+
 def crews(results: Results) -> dict[str, dict[str, Any]]:
     """Sum up the rounds of every crew: medians, and its speed beside one worker's."""
     sums: dict[str, dict[str, Any]] = {}
@@ -262,5 +291,6 @@ def as_json(plan: Plan, results: Results) -> dict[str, Any]:
             for scenario, servers in results.scenes.items()
         },
         "workers": crews(results),
+        "generator": asdict(results.generated),
         "failures": results.failures,
     }

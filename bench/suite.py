@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from bench.bystander import SCENARIOS, Scene, play
+from bench.generator import Generated, generate
 from bench.machine import BenchError, Workbench
 from bench.ratio import Load, Sample, Stream, Work, idle_bytes, take_turn
 from bench.servers import Server, running
@@ -22,8 +23,9 @@ WATCH_S = 1.7
 WATCH_EVERY = 2
 
 IDLE, READY, BYSTANDER, WORKERS = "idle", "ready", "bystander", "workers"
+GENERATOR = "generator"
 WORKS = ("ping50", "ping1000", "pipeline64", "stream")
-FIGURES = (*WORKS, IDLE, READY, BYSTANDER, WORKERS)
+FIGURES = (*WORKS, IDLE, READY, BYSTANDER, WORKERS, GENERATOR)
 
 Commands = Mapping[str, Sequence[str]]
 Tell = Callable[[str], None]
@@ -61,6 +63,7 @@ class Results:
     idle_bytes: dict[str, float] = field(default_factory=dict)
     turns: list[dict[str, Turn]] = field(default_factory=list)
     """Of each round, what the crews of workers did."""
+    generated: Generated = field(default_factory=Generated)
     failures: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -84,6 +87,10 @@ def run(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
             watch(bench, plan, results, tell_more)
         if WORKERS in plan.figures:
             employ(bench, plan, results, tell_more)
+        if GENERATOR in plan.figures:
+            tell_more("the load generator")
+            with results.noting("the load generator"):
+                generate(bench, plan.seconds, results.generated)
     if IDLE in plan.figures:
         weigh(bench, plan, results, tell)
 

@@ -55,6 +55,15 @@ P99_MS: Final = dict.fromkeys((*LOOPS, FOREIGN, "epoll", "reactor", "coro"), 5.0
 SPEEDUP: Final = 1.6
 """At least: what two workers on two CPUs do, as a ratio to one on one CPU."""
 
+GENERATED: Final = {
+    "ratio": 0.60,
+    "crowd_s": 2.0,
+    "crowd_bytes": 8192.0,
+    "missed": 0.001,
+    "lag_ms": 2.0,
+}
+"""Of the load generator: at least, beside the load in C; at most, all others."""
+
 MOST_CLIENTS: Final = {"iterative": 1, "select": 924}
 """How many connections a model serves at a time, where that is part of the model."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 from time import monotonic
 from typing import Any, Final
 
@@ -58,6 +59,7 @@ class Engine:
         self._open = 0  # clients that have a connection, or are at getting one
         self._untried = 0  # clients and idlers that have neither had one nor failed to
         self._over = False
+        self._connecting_s = 0.0
         self._changed = asyncio.Event()
         self._watch: Watch | None = None
 
@@ -68,11 +70,13 @@ class Engine:
         """
         for number in range(self.plan.share.count(self.options.idle)):
             self._idle(number)
-        self.agenda.at(monotonic(), self._look)
+        begun = monotonic()
+        self.agenda.at(begun, self._look)
         if not self.plan.staged:
             for _ in range(self.plan.share.count(round(self.plan.clients.highest))):
                 self._come()
         await self._until(lambda: not self._untried)
+        self._connecting_s = monotonic() - begun
 
     async def run(self, start: float) -> None:
         """Carry out the plan from ``start``, an instant on the monotonic clock, to its end."""
@@ -108,7 +112,8 @@ class Engine:
     @property
     def vitals(self) -> Vitals:
         """How the generator did."""
-        return (self._watch or Watch()).vitals
+        vitals = (self._watch or Watch()).vitals
+        return replace(vitals, connecting_s=self._connecting_s)
 
     @property
     def in_flight(self) -> int:

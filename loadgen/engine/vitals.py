@@ -15,12 +15,14 @@ class Vitals:
     :param elapsed_s: seconds from the begin to the last reply, or to the planned end if that
         was later.
     :param memory_bytes: resident, at the most.
+    :param connecting_s: seconds until all had connected who were there from the beginning.
     """
 
     cpu_s: float
     waited_s: float
     elapsed_s: float
     memory_bytes: int
+    connecting_s: float = 0.0
 
     @property
     def busy(self) -> float:
