@@ -102,6 +102,7 @@ def load_options(command: Callable[..., Any]) -> Callable[..., Any]:
             load = _load(target, given)
         except (ValueError, ServiceNotFound) as error:
             raise click.UsageError(str(error)) from None
+        warn_of_descriptors(load)
         return command(load, **own)
 
     for option in reversed((*_PLAN, *_MACHINE)):
@@ -109,17 +110,17 @@ def load_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("target", type=types.TARGET, metavar="HOST:PORT")(run)
 
 
-def check_descriptors(load: Load) -> str:
-    """Say in one line if descriptors do not suffice for it; nothing if they do."""
+def warn_of_descriptors(load: Load) -> None:
+    """Say in one line if descriptors do not suffice for it, raised as far as they go."""
     plan, share = load.job.plan, load.job.plan.share.part(0, load.workers)
     needed = share.count(round(plan.clients.highest)) + share.count(load.job.options.idle)
     allowed = raise_descriptor_limit() - RESERVED
-    if needed <= allowed:
-        return ""
-    return (
-        f"{needed:,} connections a process are asked for, and descriptors allow {allowed:,}:"
-        " raise the hard limit (ulimit -Hn), or use more --workers"
-    )
+    if needed > allowed:
+        click.echo(
+            f"loadgen: {needed:,} connections a process are asked for, and descriptors allow"
+            f" {allowed:,}: raise the hard limit (ulimit -Hn), or use more --workers",
+            err=True,
+        )
 
 
 def _load(target: Target, given: dict[str, Any]) -> Load:

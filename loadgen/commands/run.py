@@ -9,7 +9,7 @@ from ..conducting import CannotRun, conduct
 from ..plan import Share
 from ..results import Threshold
 from . import status, types
-from .load import Load, check_descriptors, load_options
+from .load import Load, load_options
 from .output import FILE, FORMS, fail, publisher, save, show, view_of
 
 
@@ -41,8 +41,6 @@ def run(
 ) -> None:
     """Load the server at HOST:PORT, and say how it did."""
     load = load.changed(share=share)
-    if warning := check_descriptors(load):
-        click.echo(f"loadgen: {warning}", err=True)
     start = None if start_at is None else start_at - time() + monotonic()
     try:
         result = conduct(

@@ -14,7 +14,7 @@ from ..plan import Profile, quantity
 from ..plan.units import show_duration, show_quantity
 from ..searching import Curve, Point
 from . import status, types
-from .load import Load, load_options
+from .load import Load, load_options, warn_of_descriptors
 from .output import FILE, fail
 
 KINDS: Final = ("connections", "rate")
@@ -103,6 +103,7 @@ def _measure(load: Load, kind: str, value: float, step: float, good: float) -> P
     else:
         changes["clients"] = Profile.constant(value, step)
     load = load.changed(**changes)
+    warn_of_descriptors(load)
     result = conduct(load.job, load.arguments, workers=load.workers, cpus=load.cpus)
     point = Point(value, result, good)
     click.echo(f"{kind} {show_quantity(value)}: {show_quantity(point.goodput)}/s of use", err=True)
