@@ -25,6 +25,7 @@ import contextlib
 import errno
 import logging
 import socket
+import sys
 from asyncio import StreamReader, StreamWriter
 from time import monotonic
 from typing import Any
@@ -81,6 +82,10 @@ class Streams:
         while self.tasks:
             await asyncio.wait(self.tasks)
         lag.cancel()
+        if sys.version_info >= (3, 13):  # whose task had not begun: 3.13.0 stumbles over them
+            for server in servers:
+                server.abort_clients()
+        await asyncio.sleep(0)  # transports close a turn later
 
     async def accept_rest(self) -> None:
         """Serve those too who had connected before the stop."""
