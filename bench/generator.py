@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.machine import BenchError, Workbench
-from bench.ratio import Load, take_turn
+from bench.ratio import Load
 from bench.servers import Server, running
 
 CONNECTIONS = 50
@@ -47,7 +47,7 @@ def generate(bench: Workbench, seconds: float, done: Generated) -> None:
     Raises BenchError if a run has no result.
     """
     with running(bench.floor, bench.server_cpu) as server:
-        in_c = take_turn(server, Load(bench.load, CONNECTIONS, seconds=seconds)).per_s
+        in_c = Load(bench.load, CONNECTIONS, seconds=seconds)(server).per_s
         ours = load(bench, server, "-c", str(CONNECTIONS), "-d", f"{seconds}s", "--warmup", "0.2s")
         done.closed.append((in_c, ours["rate_per_s"]))
         done.cpu_us.append(ours["agents"][0]["cpu_s"] / ours["requests"] * 1e6)

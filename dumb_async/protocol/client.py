@@ -104,6 +104,19 @@ class ClientConnection:
             self._buffer = self._buffer[self._at :] + data if self._buffer else data
             self._at = 0
 
+    def receive_reply(self, data: bytes) -> Reply | None:
+        """Take in ``data`` if it is the one reply that is waited for, right and whole.
+
+        It saves `receive_data` and two `next_event` where most replies are like that. ``None``:
+        nothing was taken in.
+        """
+        waiting = self._waiting
+        if len(waiting) != 1 or waiting[0].text != data:
+            return None
+        if self._buffer or self._matcher or self._broken or self._eof:
+            return None
+        return waiting.popleft().answered
+
     def receive_eof(self) -> None:
         """Take in that the server has closed its side."""
         self._eof = True

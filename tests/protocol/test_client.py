@@ -73,6 +73,32 @@ def test_a_request_made_once_can_be_asked_often(lines: list[bytes], data: st.Dat
     assert anew.outstanding == often.outstanding
 
 
+@given(
+    lines=st.lists(st.sampled_from([b"PING", b"BURN 3", b"STREAM 5", b"?"]), max_size=9),
+    data=st.data(),
+)
+def test_one_reply_at_a_time_is_what_all_are(lines: list[bytes], data: st.DataObject) -> None:
+    """Whoever takes the short way where it is open is told what others are told."""
+    short, long = ClientConnection(SERVICE), ClientConnection(SERVICE)
+    replies = {b"PING": b"PONG\n", b"BURN 3": b"RESULT 6\n", b"STREAM 5": b"AAAAADONE\n"}
+    wrong = {b"PING": b"PANG\n", b"?": b"PONG\n"}
+    for line in lines:
+        short.send(line)
+        long.send(line)
+        lies = data.draw(st.integers(0, 9)) == 0
+        reply = (wrong if lies else replies).get(line, b"UNKNOWN_COMMAND\n")
+        for piece in data.draw(cut(reply)) if data.draw(st.booleans()) else [reply]:
+            event = short.receive_reply(piece)
+            if event is None:
+                short.receive_data(piece)
+            long.receive_data(piece)
+            assert events_of(long) == ([event] if event else []) + events_of(short)
+    short.receive_eof()
+    assert short.receive_reply(b"PONG\n") is None
+    long.receive_eof()
+    assert events_of(long) == events_of(short)
+
+
 def outcomes(events: list[Event]) -> list[Outcome]:
     """How the replies came out."""
     return [event.outcome for event in events if isinstance(event, Reply)]
