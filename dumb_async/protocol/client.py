@@ -113,7 +113,7 @@ class ClientConnection:
         waiting = self._waiting
         if len(waiting) != 1 or waiting[0].text != data:
             return None
-        if self._buffer or self._matcher or self._broken or self._eof:
+        if not data or self._buffer or self._matcher or self._broken or self._eof:
             return None
         return waiting.popleft().answered
 
