@@ -78,7 +78,9 @@ class Dialer:
                 # The port is chosen when the other end is known, so it need be free only there.
                 sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
                 sock.bind((self._sources[number % len(self._sources)], 0))
-            if sock.connect_ex(self._address):  # over loopback it is connected at once
+            # Over loopback it is made at once, which only a second call tells: there is no need
+            # to wait then.
+            if sock.connect_ex(self._address) and sock.connect_ex(self._address):
                 async with asyncio.timeout(self._timeout):
                     await self._loop.sock_connect(sock, self._address)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
