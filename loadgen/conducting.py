@@ -5,13 +5,21 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any
+from typing import Any, Final
+
+from dumb_async.hosting import raise_descriptor_limit
 
 from .agents import Crew, Job
 from .counts import Tally
 from .results import Agent, Result, doubts
 from .results.environment import machine, versions
 from .views import Silent, View
+
+#: Seconds between what agents tell where nobody looks on: metrics, and what a lost one had done.
+REPORT_EVERY: Final = 1.0
+#: Descriptors that one agent takes for itself, and three connections; and each further one here.
+LEAST_DESCRIPTORS: Final = 24
+DESCRIPTORS_EACH: Final = 4
 
 
 class CannotRun(Exception):
@@ -40,7 +48,8 @@ def conduct(
     """
     view = view or Silent()
     begun = datetime.now(UTC).isoformat(timespec="milliseconds")
-    job = replace(job, report_every=view.interval or job.report_every)
+    _check_descriptors(workers)
+    job = replace(job, report_every=view.interval or job.report_every or REPORT_EVERY)
     crew = Crew(job, workers, cpus)
     interrupted = False
     with crew, publish(crew), view:
@@ -50,6 +59,16 @@ def conduct(
             interrupted = True
             _end(crew)
         return _result(crew, arguments, begun, interrupted=interrupted)
+
+
+def _check_descriptors(workers: int) -> None:
+    """Raise the limit of descriptors, which agents inherit; see that it is enough to begin."""
+    needed = LEAST_DESCRIPTORS + DESCRIPTORS_EACH * (workers - 1)
+    if (allowed := raise_descriptor_limit()) < needed:
+        raise CannotRun(
+            f"no more than {allowed} descriptors are allowed, and {needed} needed to begin:"
+            " raise the hard limit (ulimit -Hn)"
+        )
 
 
 def _lead(crew: Crew, job: Job, view: View, start: float | None) -> None:
@@ -70,7 +89,7 @@ def _lead(crew: Crew, job: Job, view: View, start: float | None) -> None:
         if view.interval and now >= due:
             due = now + view.interval
             tally = crew.tally
-            done = (now - begin) / seconds if seconds else tally.replies / requests
+            done = (now - begin) / seconds if seconds else tally.replies / max(requests, 1)
             view.update(tally, done)
 
 

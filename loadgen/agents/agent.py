@@ -19,6 +19,8 @@ from .messages import Done, Failed, FromAgent, Go, Job, Outcome, Progress, Ready
 
 #: Bytes of a wrong reply that are shown.
 _SHOWN = 80
+#: Seconds until one of a name's several addresses is given up.
+_PROBE = 1.0
 
 
 def be_agent(job: Job, pipe: "Connection[FromAgent, ToAgent]") -> None:
@@ -50,15 +52,25 @@ class _Agent:
         self._start, self._engine = loop.create_future(), engine
         loop.add_reader(self._pipe.fileno(), self._listen)
         try:
-            await engine.connect()
-            self._pipe.send(Ready(engine.tally))
-            start = await self._start
+            start = await self._get_ready()
             if start is not None:
                 self._report(monotonic())
                 await engine.run(start)
             self._done()
         finally:
             await engine.close()
+
+    async def _get_ready(self) -> float | None:
+        """Connect, and wait for the word: when to start; ``None``: it is over before that."""
+        connecting = asyncio.ensure_future(self._engine.connect())
+        either: set[asyncio.Future[Any]] = {connecting, self._start}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if self._start.done():
+            connecting.cancel()
+            return None
+        await connecting
+        self._pipe.send(Ready(self._engine.tally))
+        return await self._start
 
     def _done(self) -> None:
         engine, wrong = self._engine, self._engine.wrong
@@ -68,7 +80,7 @@ class _Agent:
     def _listen(self) -> None:
         try:
             message = self._pipe.recv()
-        except EOFError:  # nobody is left to work for
+        except (EOFError, OSError):  # nobody is left to work for
             os._exit(1)
         if isinstance(message, Go):
             self._start.set_result(message.start)
@@ -94,11 +106,21 @@ def service_of(target: Target) -> Service:
 async def resolve(loop: asyncio.AbstractEventLoop, target: Target) -> tuple[Any, Any]:
     """Return the target's address: its family, and what `socket.connect` takes.
 
+    Of several, as ``localhost`` often has them, the first that can be connected to.
+
     :raises OSError: if there is none of that name.
     """
     try:
         found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise OSError(f"there is no host {target.host!r}: {error.strerror}") from None
-    family, _, _, _, address = found[0]
-    return family, address
+    for family, _, _, _, address in found[:-1]:
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setblocking(False)
+                async with asyncio.timeout(_PROBE):
+                    await loop.sock_connect(probe, address)
+        except OSError:
+            continue
+        return family, address
+    return found[-1][0], found[-1][4]

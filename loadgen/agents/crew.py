@@ -1,8 +1,10 @@
 """Who starts agents, gives them the word, and adds up what they count."""
 
 import multiprocessing
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from time import monotonic
 from types import TracebackType
@@ -32,11 +34,17 @@ class Crew:
         self._cpus = cpus
 
     def __enter__(self) -> Self:
-        for worker in range(self._workers):
-            share = self._job.plan.share.part(worker, self._workers)
-            cpus = (self._cpus[worker % len(self._cpus)],) if self._cpus else self._job.cpus
-            job = replace(self._job, plan=self._job.plan.part(share), cpus=cpus)
-            self._members.append(_Member(job))
+        # Agents inherit what is blocked: a Ctrl-C while they begin is nothing they would hear.
+        resource_tracker.ensure_running()  # it would let it through again
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            for worker in range(self._workers):
+                self._members.append(_Member(self._job_of(worker)))
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self
 
     def __exit__(
@@ -45,8 +53,7 @@ class Crew:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for member in self._members:
-            member.end()
+        self._end()
 
     def go(self, start: float | None = None) -> float:
         """Let all begin at ``start``, on the monotonic clock, or soon; return when."""
@@ -96,6 +103,15 @@ class Crew:
         """Why agents failed."""
         return [member.failure for member in self._members if member.failure]
 
+    def _job_of(self, worker: int) -> Job:
+        share = self._job.plan.share.part(worker, self._workers)
+        cpus = (self._cpus[worker % len(self._cpus)],) if self._cpus else self._job.cpus
+        return replace(self._job, plan=self._job.plan.part(share), cpus=cpus)
+
+    def _end(self) -> None:
+        for member in self._members:
+            member.end()
+
     def _tell(self, message: ToAgent) -> None:
         for member in self._members:
             if not member.over:
@@ -122,7 +138,7 @@ class _Member:
         """Take in one message."""
         try:
             message = self.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # OSError: it ended amid a message
             self._process.join()
             self.over = True
             if self.outcome is None and not self.failure:

@@ -18,8 +18,20 @@ from ..results import Result, Threshold
 from ..views import Lines, Live, Silent, View, as_csv, as_text
 from . import status
 
+
+class _NewFile(click.Path):
+    """A file to write, of which it is known before a long run whether it has a place."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read ``value``; fail if its directory is not there."""
+        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        if not path.parent.is_dir():
+            self.fail(f"there is no directory {str(path.parent)!r}", param, ctx)
+        return path
+
+
 #: A file to write.
-FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+FILE = _NewFile(dir_okay=False, writable=True, path_type=Path)
 FORMS = click.Choice(["text", "json", "csv"])
 
 Publish = Callable[[Crew], AbstractContextManager[Any]]

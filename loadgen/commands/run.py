@@ -54,6 +54,8 @@ def run(
         )
     except (CannotRun, OSError) as error:
         fail(str(error))
+    except KeyboardInterrupt:
+        fail("interrupted before there was a result", status.INTERRUPTED)
     show(result, output, thresholds)
     save(result, out, hdr)
     context.exit(status.of(result, thresholds))

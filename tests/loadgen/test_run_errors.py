@@ -1,0 +1,259 @@
+"""Every error is counted under its phase and its cause; each is provoked for real."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from loadgen.counts import Cause, Fault, Phase
+from loadgen.engine import Engine, Options
+from loadgen.plan import Mix, Plan, Profile
+
+from ..conformance.process import Server
+from . import faulty
+from .conftest import Drive
+from .faulty import Behaviour, Faulty
+
+#: One request on one connection.
+ONCE = Plan(requests=1, seconds=None)
+BRIEF = Options(timeout=0.1, connect_timeout=0.1)
+
+
+def of(phase: Phase, cause: Cause, count: int = 1) -> Counter[Fault]:
+    """So many errors of one kind, and no others."""
+    return Counter({Fault(phase, cause): count})
+
+
+async def until_served(engine: Engine) -> None:
+    """Wait for the first reply."""
+    while not engine.tally.replies:  # noqa: ASYNC110 - an engine does not tell
+        await asyncio.sleep(0.01)
+
+
+def test_refused_where_nobody_listens(drive: Drive) -> None:
+    """A client that could never connect has failed, was never served, and tries again."""
+    with Faulty(faulty.lavish) as gone:
+        pass
+    engine = drive(gone.address, Plan(seconds=0.05), Options(reconnect_delay=0.02))
+
+    faults = engine.tally.lost_connections
+    assert {Fault(Phase.CONNECT, Cause.REFUSED)} == set(faults)
+    assert faults.total() >= 2
+    assert 1 == engine.tally.never_served
+    assert 0 == engine.tally.connections
+    assert 0 == engine.tally.sent
+
+
+def test_a_server_killed_in_mid_run(drive: Drive, serve: Callable[..., Server]) -> None:
+    """What was under way is lost, and from then on connections are refused."""
+    server = serve()
+
+    async def kill(engine: Engine) -> None:
+        await until_served(engine)
+        server.kill()
+
+    engine = drive(
+        server.address,
+        Plan(seconds=0.6, clients=Profile.constant(4, 1)),
+        Options(reconnect_delay=0.05),
+        meanwhile=kill,
+    )
+
+    faults = engine.tally.lost_connections
+    lost = sum(n for fault, n in faults.items() if fault.phase is not Phase.CONNECT)
+    assert 4 == lost, faults
+    assert {Cause.RESET, Cause.EOF} >= {f.cause for f in faults if f.phase is not Phase.CONNECT}
+    assert faults[Fault(Phase.CONNECT, Cause.REFUSED)] >= 4
+    assert engine.tally.sent == engine.tally.replies + engine.tally.lost_requests.total()
+
+
+def test_a_connection_that_is_never_made(drive: Drive) -> None:
+    """A full backlog answers nothing: connecting is given up after --connect-timeout."""
+    with faulty.full_backlog() as address:
+        engine = drive(address, Plan(seconds=0.01), BRIEF)
+
+    assert of(Phase.CONNECT, Cause.TIMEOUT) == engine.tally.lost_connections
+    assert 1 == engine.tally.never_served
+
+
+def test_a_source_address_that_is_not_ours(drive: Drive) -> None:
+    """An address of the documentation's (RFC 5737) can not be connected from."""
+    with Faulty(faulty.lavish) as server:
+        engine = drive(server.address, Plan(seconds=0.01), Options(sources=("192.0.2.1",)))
+
+    assert of(Phase.CONNECT, Cause.EADDRNOTAVAIL) == engine.tally.lost_connections
+    assert [] == server.accepted
+
+
+@pytest.mark.parametrize(
+    ("behave", "cause"),
+    [
+        pytest.param(faulty.resetting, Cause.RESET, id="reset"),
+        pytest.param(faulty.hanging_up(), Cause.EOF, id="no reply"),
+        pytest.param(faulty.hanging_up(b"PO"), Cause.EOF, id="half a reply"),
+        pytest.param(faulty.saying(b"PANG\n"), Cause.WRONG_REPLY, id="another word"),
+        pytest.param(faulty.saying(b"PONG \n"), Cause.WRONG_REPLY, id="a space more"),
+        pytest.param(faulty.saying(b"PONG\r\n"), Cause.WRONG_REPLY, id="another line end"),
+        pytest.param(faulty.saying(b"pong\n"), Cause.WRONG_REPLY, id="another case"),
+        pytest.param(faulty.saying(b"SERVER_BUSY\n"), Cause.BUSY, id="busy"),
+        pytest.param(faulty.saying(b"UNKNOWN_COMMAND\n"), Cause.REJECTED, id="rejected"),
+    ],
+)
+def test_while_reading(drive: Drive, behave: Behaviour, cause: Cause) -> None:
+    """A request without its right reply is lost, of which kind is told; it has no latency."""
+    with Faulty(behave) as server:
+        engine = drive(server.address, ONCE)
+
+    assert of(Phase.READ, cause) == engine.tally.lost_requests
+    good = cause is Cause.REJECTED  # the connection is no worse for it
+    assert (Counter() if good else of(Phase.READ, cause)) == engine.tally.lost_connections
+    assert 1 == engine.tally.sent
+    assert 0 == engine.tally.response.total
+    assert 0 == engine.tally.replies
+
+
+@pytest.mark.parametrize(
+    ("request_", "reply"),
+    [
+        (b"STREAM 9", b"AAAABAAAADONE\n"),
+        (b"STREAM 9", b"AAAAAAAADONE\n"),
+        (b"STREAM 9", b"AAAAAAAAAADONE\n"),
+        (b"BURN 4", b"RESULT 11\n"),
+        (b"WAIT 0", b"PONG\n"),
+    ],
+)
+def test_every_byte_of_a_reply_is_checked(drive: Drive, request_: bytes, reply: bytes) -> None:
+    """A wrong byte amid many, one too few, one too many, another sum, another command's."""
+    with Faulty(faulty.saying(reply)) as server:
+        engine = drive(server.address, Plan(Mix((request_,), (1.0,)), requests=1, seconds=None))
+
+    assert of(Phase.READ, Cause.WRONG_REPLY) == engine.tally.lost_requests
+    assert engine.wrong is not None
+    assert request_ == engine.wrong[0]
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        pytest.param(faulty.saying(b"PONG\n" * 2), id="two replies for one"),
+        pytest.param(faulty.blurting(b"PONG\n"), id="one before it is asked"),
+    ],
+)
+def test_a_reply_that_nobody_asked_for(drive: Drive, behave: Behaviour) -> None:
+    """One reply too many is found out, although each of them looks right."""
+    with Faulty(behave) as server:
+        engine = drive(server.address, Plan(requests=3, seconds=None))
+
+    assert of(Phase.READ, Cause.WRONG_REPLY) == engine.tally.lost_connections
+    assert engine.wrong is not None
+    assert engine.wrong[1].startswith(b"PONG\n")
+
+
+def test_no_reply_in_time(drive: Drive) -> None:
+    """A request that was given up stays in the distribution, as one of at least so long."""
+    with Faulty(faulty.mute) as server:
+        engine = drive(server.address, Plan(requests=3, pipeline=3, seconds=None), BRIEF)
+
+    tally = engine.tally
+    assert of(Phase.READ, Cause.TIMEOUT, 3) == tally.lost_requests
+    assert of(Phase.READ, Cause.TIMEOUT) == tally.lost_connections
+    assert 3 == tally.response.total == tally.at_least.total
+    assert tally.response.min >= 0.099  # 3 digits are kept
+    assert 0 == tally.replies == tally.service.total
+    assert 1 == tally.never_served
+
+
+def test_a_server_that_does_not_read(drive: Drive) -> None:
+    """What could not even be written in time is an error of writing."""
+    mix = Mix((b"X" * 1000,), (1.0,))
+    plan = Plan(mix, requests=10_000, pipeline=10_000, seconds=None)
+    with Faulty(faulty.deaf, receive_buffer=4096) as server:
+        engine = drive(server.address, plan, Options(timeout=0.3))
+
+    assert of(Phase.WRITE, Cause.TIMEOUT, 10_000) == engine.tally.lost_requests
+    assert 1 == engine.tally.lost_connections[Fault(Phase.WRITE, Cause.TIMEOUT)]
+    assert 10_000 == engine.tally.at_least.total
+
+
+def test_limits_of_a_server(drive: Drive, serve: Callable[..., Server]) -> None:
+    """Above its --limit-connections it is busy; what is over its limits it rejects."""
+    server = serve("--limit-connections", "2", "--limit-wait", "1")
+    crowd = Plan(seconds=0.3, clients=Profile.constant(5, 1))
+    engine = drive(server.address, crowd, Options(reconnect_delay=0.05))
+    tally = engine.tally
+    assert Cause.BUSY in {fault.cause for fault in tally.lost_connections}
+    assert {Cause.BUSY, Cause.RESET} >= {fault.cause for fault in tally.lost_connections}
+    assert 3 == tally.never_served
+    assert tally.replies > 0
+
+    # It refuses WAIT 1.5 by its own limits; of WAIT abc that is the right reply.
+    mix = Mix((b"WAIT abc", b"WAIT 1.5", b"WAIT 0"), (1.0, 1.0, 1.0))
+    tally = drive(server.address, Plan(mix, requests=60, seconds=None)).tally
+    refused = tally.commands["WAIT 1.5"].sent
+    assert 0 < refused < 60
+    assert refused == tally.lost_requests[Fault(Phase.READ, Cause.REJECTED)]
+    assert refused == 60 - tally.replies
+
+
+def test_more_than_may_be_in_flight(drive: Drive) -> None:
+    """Above --max-inflight a request is not sent; who has waited too long is given up."""
+    plan = Plan(rate=Profile.constant(200, 0.2), seconds=0.2)
+    with Faulty(faulty.mute) as server:
+        options = Options(timeout=0.3, max_inflight=10)
+        tally = drive(server.address, plan, options).tally
+
+    assert 40 == tally.planned
+    assert 1 == tally.sent
+    assert 30 == tally.lost_requests[Fault(Phase.WRITE, Cause.OVERLOAD)]
+    assert 10 == tally.at_least.total
+    assert 40 == tally.lost_requests.total()
+
+
+def test_a_server_that_does_not_close(drive: Drive) -> None:
+    """After our end of input the server has to close: not for ever is it waited for."""
+    with Faulty(faulty.lingering) as server:
+        engine = drive(server.address, ONCE, BRIEF)
+
+    assert of(Phase.CLOSE, Cause.TIMEOUT) == engine.tally.lost_connections
+    assert Counter() == engine.tally.lost_requests
+    assert 1 == engine.tally.replies
+
+
+def test_a_server_that_never_stops_talking(drive: Drive) -> None:
+    """What it says after our end of input does not put off the end of the run."""
+    with Faulty(faulty.babbling) as server:
+        engine = drive(server.address, ONCE, BRIEF)
+
+    assert of(Phase.CLOSE, Cause.TIMEOUT) == engine.tally.lost_connections
+    assert 1 == engine.tally.replies
+
+
+def test_a_server_that_resets_at_the_end(drive: Drive) -> None:
+    """It is an error of closing, and no request is lost by it."""
+    with Faulty(faulty.resetting_at_end) as server:
+        engine = drive(server.address, ONCE)
+
+    assert of(Phase.CLOSE, Cause.RESET) == engine.tally.lost_connections
+    assert Counter() == engine.tally.lost_requests
+    assert 1 == engine.tally.replies
+
+
+def test_a_server_that_stands_still(drive: Drive, serve: Callable[..., Server]) -> None:
+    """It shows in response times of an open loop, and neither in its lag nor, much, in service."""
+    server = serve()
+
+    async def stop(engine: Engine) -> None:
+        await until_served(engine)
+        server.signal(signal.SIGSTOP)
+        await asyncio.sleep(0.5)
+        server.signal(signal.SIGCONT)
+
+    plan = Plan(rate=Profile.constant(300, 2), seconds=2, clients=Profile.constant(3, 1))
+    tally = drive(server.address, plan, meanwhile=stop).tally
+
+    assert 600 == tally.planned == tally.replies
+    assert tally.response.percentile(90) >= 0.2  # a quarter came while it stood still
+    assert tally.service.percentile(90) < 0.2  # of which three alone were under way
+    assert tally.lag.percentile(90) < 0.2
