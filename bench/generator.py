@@ -56,7 +56,7 @@ def generate(bench: Workbench, seconds: float, done: Generated) -> None:
         more = crowd["agents"][0]["memory_bytes"] - few["agents"][0]["memory_bytes"]
         done.crowd_bytes.append(more / (CROWD - FEW))
         paced = load(bench, server, "-c", str(CONNECTIONS), "-R", str(RATE), "-d", f"{RATE_S}s")
-        done.achieved.append(paced["sent"] / paced["elapsed_s"] / RATE)
+        done.achieved.append(paced["sent_per_s"] / RATE)
         done.lag_ms.append(paced["lag_s"]["p99"] * 1000)
 
 

@@ -9,6 +9,7 @@ import click
 
 from dumb_async import ServiceNotFound
 from dumb_async.hosting import raise_descriptor_limit
+from dumb_async.protocol import REFUSALS
 
 from ..agents.agent import service_of
 from ..agents.messages import Job
@@ -103,6 +104,7 @@ def load_options(command: Callable[..., Any]) -> Callable[..., Any]:
         except (ValueError, ServiceNotFound) as error:
             raise click.UsageError(str(error)) from None
         warn_of_descriptors(load)
+        warn_of_refusals(load)
         return command(load, **own)
 
     for option in reversed((*_PLAN, *_MACHINE)):
@@ -114,13 +116,25 @@ def warn_of_descriptors(load: Load) -> None:
     """Say in one line if descriptors do not suffice for it, raised as far as they go."""
     plan, share = load.job.plan, load.job.plan.share.part(0, load.workers)
     needed = share.count(round(plan.clients.highest)) + share.count(load.job.options.idle)
-    allowed = raise_descriptor_limit() - RESERVED
+    allowed = max(raise_descriptor_limit() - RESERVED, 0)
     if needed > allowed:
         click.echo(
             f"loadgen: {needed:,} connections a process are asked for, and descriptors allow"
             f" {allowed:,}: raise the hard limit (ulimit -Hn), or use more --workers",
             err=True,
         )
+
+
+def warn_of_refusals(load: Load) -> None:
+    """Say in a line of each request that is expected to be refused: it may be misspelt."""
+    service = service_of(load.job.target)
+    for request in load.job.plan.mix.requests:
+        if (expected := service.expect(request).text) in REFUSALS:
+            click.echo(
+                f"loadgen: the right reply to {request.decode(errors='replace')!r} is"
+                f" {expected.decode().strip()}: is that what is meant?",
+                err=True,
+            )
 
 
 def _load(target: Target, given: dict[str, Any]) -> Load:

@@ -156,7 +156,7 @@ class Engine:
     def replied_last(self) -> None:
         """A reply came after the end."""
         if self._watch:
-            self._watch.stop()
+            self._watch.reply()
 
     def note_wrong(self, asked: bytes, came: bytes) -> None:
         """Remember the first reply that was wrong, to show it."""
@@ -255,8 +255,8 @@ class Engine:
     def _look(self, _due: float) -> None:
         """Let requests and connections expire whose time is over."""
         now = monotonic()
-        self.deadlines.run_due(now)
-        self.agenda.at(now + LOOK, self._look)
+        more = self.deadlines.run_due(now)  # a batch at a time: others have their turn
+        self.agenda.at(now if more else now + LOOK, self._look)
 
     def _settle(self) -> None:
         self._changed.set()

@@ -2,7 +2,7 @@
 
 import resource
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -10,16 +10,17 @@ from pathlib import Path
 class Vitals:
     """What one agent used while it measured.
 
-    :param cpu_s: CPU seconds, user and system.
-    :param waited_s: seconds in which it could have run, and others had the CPU.
-    :param elapsed_s: seconds from the begin to the last reply, or to the planned end if that
-        was later.
+    :param cpu_s: CPU seconds, user and system, while it sent.
+    :param waited_s: seconds of these in which it could have run, and others had the CPU.
+    :param sending_s: seconds from the begin to the last request, or to the planned end.
+    :param elapsed_s: seconds from the begin to the last reply; ``sending_s`` at least.
     :param memory_bytes: resident, at the most.
     :param connecting_s: seconds until all had connected who were there from the beginning.
     """
 
     cpu_s: float
     waited_s: float
+    sending_s: float
     elapsed_s: float
     memory_bytes: int
     connecting_s: float = 0.0
@@ -27,7 +28,7 @@ class Vitals:
     @property
     def busy(self) -> float:
         """The share of one CPU that it used, or wanted to."""
-        return (self.cpu_s + self.waited_s) / self.elapsed_s if self.elapsed_s else 0.0
+        return (self.cpu_s + self.waited_s) / self.sending_s if self.sending_s else 0.0
 
 
 class Watch:
@@ -35,16 +36,23 @@ class Watch:
 
     def __init__(self) -> None:
         self._begin, self._cpu, self._wait = time.monotonic(), time.process_time(), _waited()
+        self._last = self._begin
         self._vitals: Vitals | None = None
 
     def stop(self) -> None:
-        """The end, for now: a later one counts instead."""
+        """Nothing more is sent."""
+        self.reply()
         self._vitals = Vitals(
             cpu_s=time.process_time() - self._cpu,
             waited_s=_waited() - self._wait,
-            elapsed_s=time.monotonic() - self._begin,
+            sending_s=self._last - self._begin,
+            elapsed_s=0.0,
             memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         )
+
+    def reply(self) -> None:
+        """Something was answered."""
+        self._last = time.monotonic()
 
     @property
     def vitals(self) -> Vitals:
@@ -52,7 +60,7 @@ class Watch:
         if self._vitals is None:
             self.stop()
         assert self._vitals is not None
-        return self._vitals
+        return replace(self._vitals, elapsed_s=self._last - self._begin)
 
 
 def _waited() -> float:

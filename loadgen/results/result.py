@@ -52,6 +52,11 @@ class Result:
         return max((a.vitals.elapsed_s for a in self.agents if a.vitals), default=0.0)
 
     @property
+    def sending(self) -> float:
+        """Seconds in which requests were sent: those of the agent that took longest."""
+        return max((a.vitals.sending_s for a in self.agents if a.vitals), default=0.0)
+
+    @property
     def rate(self) -> float:
         """Right replies a second."""
         return self.tally.replies / self.elapsed if self.elapsed else 0.0
@@ -84,10 +89,12 @@ class Result:
             "doubts": self.doubts,
             "wrong": self.wrong,
             "elapsed_s": self.elapsed,
+            "sending_s": self.sending,
             "requests": tally.replies,
             "sent": tally.sent,
             "planned": tally.planned,
             "rate_per_s": self.rate,
+            "sent_per_s": tally.sent / self.sending if self.sending else 0.0,
             "errors": _errors_as_json(tally, self.error_ratio),
             "connections": {
                 "clients": tally.clients,

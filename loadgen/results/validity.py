@@ -16,13 +16,15 @@ LAG_SHARE: Final = 0.1
 
 def doubts(result: Result) -> list[str]:
     """Return why ``result`` says more of the generator than of the server; none if not so."""
+    if result.interrupted and not result.tally.replies:
+        return []  # there is nothing to believe
     return [*_of_lag(result), *(doubt for agent in result.agents for doubt in _of_cpu(agent))]
 
 
 def _of_cpu(agent: Agent) -> Iterator[str]:
     vitals = agent.vitals
     if vitals and vitals.busy >= BUSY:
-        used, wanted = vitals.cpu_s / vitals.elapsed_s, vitals.busy
+        used, wanted = vitals.cpu_s / vitals.sending_s, vitals.busy
         text = f"agent {agent.share} wanted {wanted:.0%} of a CPU"
         text += f" and got {used:.0%}" if wanted - used > 0.05 else ""
         yield f"{text}: this is the generator's speed; use --workers, --cpus or a lower --rate"

@@ -65,8 +65,9 @@ def _row(histogram: Histogram) -> list[str]:
 def _headline(result: Result) -> str:
     tally = result.tally
     text = f"{tally.replies:,} replies in {result.elapsed:.2f} s: {show_quantity(result.rate)}/s"
-    if tally.planned:
-        text += f" of {show_quantity(tally.planned / result.elapsed)}/s planned"
+    if tally.planned and result.sending:
+        rate = show_quantity(tally.sent / result.sending)
+        text += f"; {tally.sent:,} of {tally.planned:,} planned were sent, {rate}/s"
     if result.interrupted:
         text += " (interrupted)"
     return text
@@ -75,12 +76,12 @@ def _headline(result: Result) -> str:
 def _notes(result: Result) -> list[str]:
     """What there is to know besides figures."""
     tally = result.tally
-    notes = [f"{tally.clients:,} clients, {tally.connections:,} connections made"]
+    notes = [f"clients: {tally.clients:,}, connections made: {tally.connections:,}"]
     used = [agent.vitals.busy for agent in result.agents if agent.vitals]
     if used:
         notes[0] += f"; generator: {max(used):.0%} of a CPU"
     if tally.never_served:
-        notes.append(f"{tally.never_served:,} clients were never served")
+        notes.append(f"clients never served: {tally.never_served:,}")
     if tally.at_least.counts:
         notes.append("≥: some requests were given up; their figures are lower bounds")
     if result.wrong:

@@ -17,7 +17,7 @@ _WIDTH = 40
 def latencies(rows: Iterable[tuple[str, Histogram, Histogram | None]]) -> Table:
     """Return a table of latencies: name, histogram, and those of it that are lower bounds."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for name in ("mean", *PERCENTILES, "max"):
         table.add_column(name if name != "p999" else "p99.9", justify="right", no_wrap=True)
     for name, histogram, at_least in rows:
@@ -49,8 +49,9 @@ def bars(histogram: Histogram) -> Table:
     for bound, count in rows:
         width = round(_WIDTH * 8 * count / most)
         bar = "█" * (width // 8) + (" ▏▎▍▌▋▊▉"[width % 8] if width % 8 else "")
+        bar = bar or ("▏" if count else "")
         share = f"{count / histogram.total:.2%}"
-        table.add_row(f"≤ {show_duration(bound)}", Text(share, justify="right"), bar or "▏")
+        table.add_row(f"≤ {show_duration(bound)}", Text(share, justify="right"), bar)
     return table
 
 

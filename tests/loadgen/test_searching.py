@@ -72,7 +72,7 @@ def result_of(
         commanded.response.record(latency)
     for latency in given_up:
         commanded.at_least.record(latency)
-    vitals = Vitals(cpu_s=0.1, waited_s=0.0, elapsed_s=seconds, memory_bytes=1)
+    vitals = Vitals(cpu_s=0.1, waited_s=0.0, sending_s=seconds, elapsed_s=seconds, memory_bytes=1)
     return Result(Tally({"PING": commanded}), [Agent("0/1", vitals)], {}, "2026-01-01T00:00:00Z")
 
 
