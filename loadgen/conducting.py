@@ -34,7 +34,7 @@ def conduct(
     cpus: Sequence[int] = (),
     view: View | None = None,
     publish: Callable[[Crew], AbstractContextManager[Any]] = lambda _: nullcontext(),
-    start: float | None = None,
+    start: Callable[[], float] | None = None,
 ) -> Result:
     """Carry out ``job`` with agents of this machine, and return what came of it.
 
@@ -42,8 +42,8 @@ def conduct(
     result has what they had counted.
 
     :param publish: what makes the crew's counts known elsewhere while the run lasts.
-    :param start: the instant of the monotonic clock to begin at; ``None``: as soon as all have
-        connected.
+    :param start: called once all have connected; returns the instant of the monotonic clock to
+        begin at. ``None``: soon.
     :raises CannotRun: if it did not come to a run.
     """
     view = view or Silent()
@@ -71,15 +71,16 @@ def _check_descriptors(workers: int) -> None:
         )
 
 
-def _lead(crew: Crew, job: Job, view: View, start: float | None) -> None:
+def _lead(crew: Crew, job: Job, view: View, start: Callable[[], float] | None) -> None:
     while not crew.ready:
         crew.listen(0.1)
     if crew.over:
         return
     _check(crew, job)
-    if start is not None and monotonic() > start:
-        raise CannotRun(f"late by {monotonic() - start:.3f} s for the agreed start: not begun")
-    begin = crew.go(start)
+    agreed = start() if start else None
+    if agreed is not None and (late := monotonic() - agreed) > 0:
+        raise CannotRun(f"late by {late:.3f} s for the agreed start: not begun")
+    begin = crew.go(agreed)
     seconds = (job.plan.seconds or 0.0) + job.options.warmup
     requests = job.plan.share.count(job.plan.requests or 0)
     due = begin + view.interval

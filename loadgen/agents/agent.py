@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import select
 import signal
 import socket
 from multiprocessing.connection import Connection
@@ -43,6 +44,8 @@ class _Agent:
         self._pipe = pipe
         self._start: asyncio.Future[float | None] = asyncio.Future()
         self._engine: Engine
+        self._room = select.poll()  # a pipe that nobody reads from has none
+        self._room.register(pipe, select.POLLOUT)
 
     async def work(self) -> None:
         """Connect, wait for the word, carry out the plan."""
@@ -51,6 +54,8 @@ class _Agent:
         engine = Engine(loop, job.plan, service_of(job.target), address, job.options)
         self._start, self._engine = loop.create_future(), engine
         loop.add_reader(self._pipe.fileno(), self._listen)
+        # libuv has made it one that does not block, which would take a part of a message only.
+        os.set_blocking(self._pipe.fileno(), True)
         try:
             start = await self._get_ready()
             if start is not None:
@@ -90,8 +95,10 @@ class _Agent:
             self._start.set_result(None)
 
     def _report(self, due: float) -> None:
+        """Tell what is counted, but wait for nobody: the next report has it all, too."""
         if self._job.report_every:
-            self._pipe.send(Progress(self._engine.tally))
+            if self._room.poll(0):
+                self._pipe.send(Progress(self._engine.tally))
             self._engine.agenda.at(due + self._job.report_every, self._report)
 
 

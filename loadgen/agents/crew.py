@@ -1,16 +1,15 @@
 """Who starts agents, gives them the word, and adds up what they count."""
 
 import multiprocessing
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
 from ..counts import Tally
+from ..shelter import sheltered
 from .agent import be_agent
 from .messages import Done, Failed, FromAgent, Go, Job, Outcome, Progress, Ready, Stop, ToAgent
 
@@ -34,17 +33,13 @@ class Crew:
         self._cpus = cpus
 
     def __enter__(self) -> Self:
-        # Agents inherit what is blocked: a Ctrl-C while they begin is nothing they would hear.
-        resource_tracker.ensure_running()  # it would let it through again
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            for worker in range(self._workers):
-                self._members.append(_Member(self._job_of(worker)))
+            with sheltered():  # we say when to stop
+                for worker in range(self._workers):
+                    self._members.append(_Member(self._job_of(worker)))
         except BaseException:
             self._end()
             raise
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self
 
     def __exit__(

@@ -5,9 +5,13 @@ import click
 from dumb_async import __version__
 
 from .c10k import c10k
+from .dist import dist
+from .doctor import doctor
 from .find_max import find_max
 from .run import run
 from .saved import merge_command, report
+from .scenario import scenario
+from .selftest import selftest
 from .sweep import sweep
 
 
@@ -21,5 +25,16 @@ def main() -> None:
     """
 
 
-for command in (run, c10k, find_max, sweep, merge_command, report):
+for command in (
+    run,
+    dist,
+    c10k,
+    find_max,
+    sweep,
+    merge_command,
+    report,
+    scenario,
+    doctor,
+    selftest,
+):
     main.add_command(command)

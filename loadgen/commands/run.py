@@ -1,10 +1,10 @@
 """``run``: load a server, and say how it did."""
 
 from pathlib import Path
-from time import monotonic, time
 
 import click
 
+from .. import leash
 from ..conducting import CannotRun, conduct
 from ..plan import Share
 from ..results import Threshold
@@ -25,7 +25,7 @@ from .output import FILE, FORMS, fail, publisher, save, show, view_of
               help="What the result has to meet: 'p99<50ms', 'errors<0.1%'.")  # fmt: skip
 @click.option("--quiet", "-q", is_flag=True, help="Show nothing while it runs.")
 @click.option("--share", type=types.SHARE, default="0/1", hidden=True)
-@click.option("--start-at", type=float, hidden=True)
+@click.option("--leash", "on_leash", is_flag=True, hidden=True)
 @click.pass_context
 def run(
     context: click.Context,
@@ -37,11 +37,10 @@ def run(
     thresholds: tuple[Threshold, ...],
     quiet: bool,
     share: Share,
-    start_at: float | None,
+    on_leash: bool,
 ) -> None:
     """Load the server at HOST:PORT, and say how it did."""
     load = load.changed(share=share)
-    start = None if start_at is None else start_at - time() + monotonic()
     try:
         result = conduct(
             load.job,
@@ -50,7 +49,7 @@ def run(
             cpus=load.cpus,
             view=view_of(f"{load.job.plan.mix} at {load.job.target}", quiet=quiet),
             publish=publisher(metrics_port),
-            start=start,
+            start=leash.begin if on_leash else None,
         )
     except (CannotRun, OSError) as error:
         fail(str(error))

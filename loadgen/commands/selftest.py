@@ -1,0 +1,97 @@
+"""``selftest``: how fast this generator is on this machine, against a server that does nothing."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..ceiling import Tested, measure, parts
+from ..conducting import CannotRun
+from ..null_server import NullServer
+from ..plan.units import show_duration, show_quantity
+from . import status, types
+from .output import fail
+
+SCHEMA: Final = "dumb_async.loadgen.selftest/1"
+
+
+@click.command()
+@click.option("-d", "--duration", type=types.TIMEOUT, default="2s", show_default=True,
+              help="How long each part takes.")  # fmt: skip
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text",
+              show_default=True, help="The form of the result.")  # fmt: skip
+@click.pass_context
+def selftest(context: click.Context, duration: float, output: str) -> None:
+    """Find the generator's own ceiling: load a server that does next to nothing.
+
+    Where that server, which is Python as well, is the bottleneck, the generator can do more.
+    """
+    mine, others = _places()
+    results: list[Tested] = []
+    interrupted = False
+    try:
+        with NullServer(others) as server:
+            for part in parts(duration):
+                results.append(measure(part, server, mine))
+                click.echo(f"{part.name}: {_shown(results[-1])}", err=True)
+                if interrupted := results[-1].result.interrupted:
+                    break
+    except KeyboardInterrupt:
+        interrupted = True
+    except (CannotRun, OSError) as error:
+        fail(str(error))
+    if output == "json":
+        tested = [result.as_json() for result in results]
+        cpus = {"generator": list(mine), "server": list(others)}
+        answer = {"schema": SCHEMA, "cpus": cpus, "interrupted": interrupted, "parts": tested}
+        click.echo(json.dumps(answer))
+    else:
+        _show(results, apart=mine != others)
+    context.exit(status.INTERRUPTED if interrupted else _status(results))
+
+
+def _places() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """CPUs for the generator and for the null server: different ones where there are two."""
+    cpus = sorted(os.sched_getaffinity(0))
+    return (cpus[-1],), (cpus[0],)
+
+
+def _status(results: list[Tested]) -> int:
+    """It failed where nothing was answered; errors are those of a machine that is too slow."""
+    fine = all(one.result.tally.replies and not one.result.lost for one in results)
+    return status.OK if fine else status.FAILED
+
+
+def _show(results: list[Tested], *, apart: bool) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("part", "result", "generator", "null server", "bottleneck"):
+        table.add_column(name, justify="right" if name in {"generator", "null server"} else "left")
+    for one in results:
+        cpu = (f"{one.generator:.0%}", f"{one.server:.0%}")
+        table.add_row(one.name, _shown(one), *cpu, one.bottleneck)
+    console = Console(highlight=False)
+    console.print(table, soft_wrap=not console.is_terminal)
+    if not apart:
+        console.print("there is but one CPU, which both had to share", style="yellow")
+    for one in results:
+        if one.result.tally.errors:
+            console.print(f"{one.name}: {one.result.tally.errors:,} errors", style="bold red")
+
+
+def _shown(one: Tested) -> str:
+    return ", ".join(_figures(one.figures))
+
+
+def _figures(figures: dict[str, float]) -> Iterator[str]:
+    for name, value in figures.items():
+        unit = name.rpartition("_")[0].replace("_", " ")
+        if name.endswith("_per_s"):
+            yield f"{show_quantity(value)} {unit.removesuffix(' per')}/s"
+        elif name.endswith("_s"):
+            yield f"{unit} {show_duration(value)}"
+        else:
+            yield f"{value / 1024:.1f} KiB a connection"

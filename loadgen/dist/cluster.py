@@ -1,0 +1,105 @@
+"""The workers of a cluster of Dask, or of one of our own on this machine."""
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from ..shelter import sheltered
+
+#: Seconds in which a scheduler has to answer.
+PATIENCE = 5.0
+
+
+class CannotShare(Exception):
+    """The load can not be shared out; the text says why, in one line."""
+
+
+@contextmanager
+def cluster(scheduler: str | None, workers: int) -> Iterator[Any]:
+    """Give a `distributed.Client` of ``scheduler``, or of ``workers`` processes of this machine.
+
+    :raises CannotShare: if Dask is not installed, or the scheduler can not be reached.
+    """
+    try:
+        from distributed import Client, LocalCluster  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise CannotShare("it needs Dask: pip install 'dumb_async[dist]'") from None
+    _be_quiet()
+    with ExitStack() as stack:
+        address: Any = scheduler
+        if scheduler is None:
+            with sheltered():  # workers go on until they are told to stop
+                address = stack.enter_context(
+                    LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        host="127.0.0.1",
+                        dashboard_address=None,
+                        silence_logs=logging.CRITICAL,
+                    )  # type: ignore[no-untyped-call]
+                )
+        if scheduler is not None:
+            _check_address(scheduler)
+        try:
+            client = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
+        except (OSError, TimeoutError, ValueError) as error:
+            raise CannotShare(f"no scheduler at {scheduler}: {_first_line(error)}") from None
+        yield stack.enter_context(client)
+
+
+def _check_address(scheduler: str) -> None:
+    """See that it can be one; Dask's own complaint leaves half a client behind."""
+    from distributed.comm.addressing import parse_address  # noqa: PLC0415 - an extra
+    from distributed.comm.registry import backends  # noqa: PLC0415
+
+    scheme, _ = parse_address(scheduler)
+    if scheme not in backends:
+        raise CannotShare(f"no scheduler at {scheduler}: it is not such as tcp://HOST:8786")
+
+
+def workers_of(client: Any) -> list[str]:
+    """Return the addresses of all workers there are."""
+    return sorted(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def choose(client: Any, count: int) -> list[str]:
+    """Return the addresses of ``count`` workers.
+
+    :raises CannotShare: if there are fewer.
+    """
+    there = workers_of(client)
+    if len(there) < count:
+        raise CannotShare(
+            f"{count} agents need as many workers, and there are {len(there)}: start more"
+            " (dask worker), or use fewer --agents"
+        )
+    return there[:count]
+
+
+def clock_offsets(client: Any, workers: Sequence[str]) -> dict[str, float]:
+    """Return by how many seconds the clock of each worker is ahead of ours, at the least.
+
+    What the way there and back may account for is left out.
+    """
+    before = time.time()
+    clocks = client.run(time.time, workers=list(workers))
+    after = time.time()
+    return {
+        worker: max(clock - after, 0.0) + min(clock - before, 0.0)
+        for worker, clock in clocks.items()
+    }
+
+
+def _be_quiet() -> None:
+    """What Dask logs when workers leave and close is no user's business."""
+    warnings.filterwarnings("ignore", module="distributed")
+    for name in ("distributed", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__

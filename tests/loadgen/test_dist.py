@@ -1,0 +1,212 @@
+"""Agents as tasks of Dask: the plan shared out, counts added up, losses said."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..conformance import servers
+from ..conformance.client import eventually
+from ..conformance.launching import ROOT, Drain, environment
+from ..conformance.process import Server
+
+Serve = Callable[..., Server]
+
+#: Seconds that a cluster may take to start, and to stop, on a busy machine.
+PATIENCE = 60.0
+
+
+class Dist:
+    """``python -m loadgen dist``, under way; leaving its ``with`` block ends it."""
+
+    def __init__(self, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "loadgen", "dist", *words, "-o", "json"],
+            cwd=ROOT,
+            env=environment({"COLUMNS": "100"}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self._stdout, self._stderr = Drain(self.process.stdout), Drain(self.process.stderr)
+
+    def __enter__(self) -> "Dist":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self._stdout.join()
+        self._stderr.join()
+
+    def await_line(self, pattern: str) -> None:
+        """Wait for a line on standard error."""
+        wait_for, wanted = self._stderr.wait_for, re.compile(pattern)
+        assert eventually(lambda: bool(wait_for(wanted)), timeout=PATIENCE), self._stderr.text
+
+    def finish(self) -> tuple[int, Any, str]:
+        """Wait for the end: its status, what it printed (JSON or nothing), what it said."""
+        status = self.process.wait(PATIENCE)
+        self._stdout.join()
+        self._stderr.join()
+        said = self._stderr.text
+        assert "Traceback" not in said, said
+        return status, json.loads(self._stdout.text or "null"), said
+
+
+@pytest.fixture
+def dist() -> Iterator[Callable[..., Dist]]:
+    """Start ``dist`` with some words."""
+    with ExitStack() as stack:
+        yield lambda *words: stack.enter_context(Dist(*words))
+
+
+@pytest.fixture
+def metered() -> Iterator[Server]:
+    """A server that tells what it was asked."""
+    server = Server(servers.Target("dumb_async", (*servers.DUMB_ASYNC, *servers.ANY_PORTS)))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[str]:
+    """A scheduler of Dask without any worker, as its users start it: its address."""
+    file = tmp_path / "scheduler.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0",
+         "--no-dashboard", "--scheduler-file", str(file)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert eventually(lambda: file.exists() and bool(file.read_text()), timeout=PATIENCE)
+        yield json.loads(file.read_text())["address"]
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def target(serve: Serve) -> str:
+    """Where a server is."""
+    return "{}:{}".format(*serve().address)
+
+
+def processes() -> dict[int, tuple[int, str]]:
+    """Every process there is: its parent and its command line."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                stat = (entry / "stat").read_text().rpartition(")")[2].split()
+                line = (entry / "cmdline").read_text().replace("\0", " ")
+                found[int(entry.name)] = (int(stat[1]), line)
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    return found
+
+
+def agents_at(target: str) -> list[int]:
+    """The command lines of agents that load ``target``."""
+    return [
+        pid for pid, (_, line) in processes().items() if f"run {target}" in line and "leash" in line
+    ]
+
+
+def test_agents_send_one_plan_together(dist: Callable[..., Dist], target: str) -> None:
+    """Every request of it, shared out with the connections; the counts are added."""
+    mix = "PING=3,BURN 5=1"
+    words = (target, "-n", "1001", "--mix", mix, "--seed", "5")
+    status, result, said = dist(*words, "-c", "7").finish()
+    assert status in {0, 3}, said
+    assert (1001, 7) == (result["requests"], result["connections"]["clients"])
+    assert ["0/2", "1/2"] == [agent["share"] for agent in result["agents"]]
+    assert not result["partial"]
+    alone = subprocess.run(
+        [sys.executable, "-m", "loadgen", "run", *words, "-q", "-o", "json"],
+        cwd=ROOT, env=environment({}), capture_output=True, check=False,
+    )  # fmt: skip
+    assert {name: one["sent"] for name, one in json.loads(alone.stdout)["commands"].items()} == {
+        name: one["sent"] for name, one in result["commands"].items()
+    }
+
+
+def test_a_killed_worker_makes_the_result_partial(dist: Callable[..., Dist], target: str) -> None:
+    """It is said, nothing is tried again, its own agent ends; the other's counts are there."""
+    running = dist(target, "-R", "40", "-d", "6s")
+    running.await_line("2 agents begin")
+    assert eventually(lambda: len(agents_at(target)) == 2, timeout=PATIENCE)
+    one = agents_at(target)[0]
+    worker = processes()[one][0]
+    os.kill(worker, signal.SIGKILL)
+    assert eventually(lambda: one not in processes(), timeout=PATIENCE)
+    status, result, said = running.finish()
+    assert 1 == status
+    assert result["partial"]
+    assert 1 == sum(agent["lost"] for agent in result["agents"])
+    assert "its worker was lost" in said
+    assert 120 == result["requests"]  # every second of 240, and none of them twice
+    assert not agents_at(target)
+
+
+def test_interrupted_it_has_what_agents_had(dist: Callable[..., Dist], metered: Server) -> None:
+    """They come to an end, and nobody is left behind."""
+    target = "{}:{}".format(*metered.address)
+    running = dist(target, "-R", "100", "-d", "60s", "--start-in", "500ms")
+    running.await_line("2 agents begin")
+    assert eventually(lambda: len(agents_at(target)) == 2, timeout=PATIENCE)
+    asked = 'server_requests_total{request_type="ping"}'
+    assert eventually(lambda: metered.samples()[asked] > 10, timeout=PATIENCE)
+    os.killpg(running.process.pid, signal.SIGINT)
+    status, result, said = running.finish()
+    assert 130 == status, said
+    assert result["interrupted"]
+    assert 0 < result["requests"] < 6000
+    assert eventually(lambda: not agents_at(target))
+
+
+def test_who_is_late_does_not_begin(dist: Callable[..., Dist], target: str) -> None:
+    """No request is sent; each says why."""
+    status, result, said = dist(target, "-n", "10", "--start-in", "1us").finish()
+    assert (1, None) == (status, result)
+    assert 2 == len(re.findall("agent ./2 .* was lost: .*late by", said))
+    assert "no agent has a result" in said
+
+
+def test_more_agents_than_workers_are_too_many(dist: Callable[..., Dist], scheduler: str) -> None:
+    """A worker has one agent, or its figures would be those of two."""
+    status, result, said = dist("127.0.0.1:1", "--scheduler", scheduler).finish()
+    assert (1, None) == (status, result)
+    assert "2 agents need as many workers, and there are 0" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (("127.0.0.1:1", "--scheduler", "tcp://127.0.0.1:1"), 1, "no scheduler at"),
+        (("127.0.0.1:1", "--scheduler", "nonsense://x"), 1, "no scheduler at"),
+        (("127.0.0.1:1", "--rate", "x"), 2, "--rate"),
+        (("127.0.0.1:1", "--metrics-port", "0"), 2, "--metrics-port is not for agents"),
+        (("127.0.0.1:1", "--share", "0/2"), 2, "--share is not for agents"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(
+    dist: Callable[..., Dist], words: tuple[str, ...], status: int, says: str
+) -> None:
+    """Before anything is started."""
+    ended, result, said = dist(*words).finish()
+    assert (status, None) == (ended, result)
+    assert says in said.splitlines()[-1]
