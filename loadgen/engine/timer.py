@@ -5,7 +5,6 @@ libuv rounds to whole milliseconds, and may be one early; asyncio's epoll rounds
 """
 
 import asyncio
-import contextlib
 import ctypes
 import os
 from collections.abc import Callable
@@ -58,6 +57,8 @@ class Timer:
         os.close(self._fd)
 
     def _read(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # set anew since it rang
+        try:
             os.read(self._fd, 8)
-            self._ring()
+        except BlockingIOError:  # set anew since it rang
+            return
+        self._ring()

@@ -114,7 +114,7 @@ class Profile:
             while there != target:
                 number = index + step * (there if target > there else there - 1)
                 at = stage.seconds * (number - stage.begin) / (stage.end - stage.begin)
-                yield start + max(at, 0.0), 1 if target > there else -1
+                yield start + min(max(at, 0.0), stage.seconds), 1 if target > there else -1
                 there += 1 if target > there else -1
             start += stage.seconds
 

@@ -28,11 +28,11 @@ def quantity(text: str) -> float:
 
 
 def show_duration(seconds: float) -> str:
-    """Write a duration in three digits, in the unit that suits it."""
+    """Write a duration in three digits, in the unit that suits it; whole microseconds."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
             return f"{_digits(seconds / size)} {unit}"
-    return f"{_digits(seconds * 1e6)} µs"
+    return f"{seconds * 1e6:.0f} µs"
 
 
 def show_quantity(number: float) -> str:
@@ -40,12 +40,12 @@ def show_quantity(number: float) -> str:
     for unit, size in ((" M", 1e6), (" k", 1e3)):
         if number >= size:
             return f"{_digits(number / size)}{unit}"
-    return _digits(number)
+    return _digits(number) if number % 1 else f"{number:.0f}"
 
 
 def _digits(number: float) -> str:
     whole = len(str(int(number)))
-    return f"{number:.{max(3 - whole, 0)}f}" if number % 1 else f"{number:.0f}"
+    return f"{number:.{max(3 - whole, 0)}f}"
 
 
 def _read(text: str, units: Mapping[str, float], wanted: str) -> float:
