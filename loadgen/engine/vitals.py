@@ -1,5 +1,6 @@
 """How the generator itself does: whether it had CPU enough to be believed."""
 
+import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ class Vitals:
     :param waited_s: seconds of these in which it could have run, and others had the CPU.
     :param sending_s: seconds from the begin to the last request, or to the planned end.
     :param elapsed_s: seconds from the begin to the last reply; ``sending_s`` at least.
-    :param memory_bytes: resident, at the most.
+    :param memory_bytes: resident, at the most; 0 if unknown.
     :param connecting_s: seconds until all had connected who were there from the beginning.
     """
 
@@ -63,11 +64,16 @@ class Watch:
 
 
 def _memory() -> int:
-    """Bytes resident, at the most (proc_pid_status(5)); getrusage(2) has a parent's peak, too."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    """Bytes resident, at the most (proc_pid_status(5)); 0 if unknown.
+
+    getrusage(2) has the peak of a parent, too.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:  # there may be no descriptor left
+        return 0
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def _waited() -> float:

@@ -159,7 +159,7 @@ def test_noise_is_warned_of(tmp_path: Path) -> None:
     """Late wake-ups and stolen time, each by itself."""
     system = machine(tmp_path)
     late = found(system, "wake-ups", noise=Noise(0.02, 0.05, 0.0))
-    assert (Level.WARNING, "late by 20 ms (p99), 50 ms (max)") == (late.level, late.value)
+    assert (Level.WARNING, "late by 20.0 ms (p99), 50.0 ms (max)") == (late.level, late.value)
     assert Level.WARNING is found(system, "steal", noise=Noise(0.0, 0.0, 0.2)).level
 
 
