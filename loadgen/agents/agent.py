@@ -53,6 +53,7 @@ class _Agent:
         address = await resolve(loop, job.target)
         engine = Engine(loop, job.plan, service_of(job.target), address, job.options)
         self._start, self._engine = loop.create_future(), engine
+        loop.set_exception_handler(self._give_up)
         loop.add_reader(self._pipe.fileno(), self._listen)
         # libuv has made it one that does not block, which would take a part of a message only.
         os.set_blocking(self._pipe.fileno(), True)
@@ -64,6 +65,14 @@ class _Agent:
             self._done()
         finally:
             await engine.close()
+
+    def _give_up(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End where something in here is wrong: the run would hang, or its figures be so."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and "transport" in context:
+            return  # of the network, and the client hears of it
+        self._pipe.send(Failed(f"the generator has failed: {error!r} ({context['message']})"))
+        os._exit(1)
 
     async def _get_ready(self) -> float | None:
         """Connect, and wait for the word: when to start; ``None``: it is over before that."""
