@@ -5,9 +5,10 @@ from typing import Final
 
 import click
 
-from ..dist import CannotShare, share_out
+from ..dist import CannotShare, NoDask, share_out
 from ..results import Threshold
 from . import status, types
+from .load import load_of, warn_of_refusals
 from .output import FILE, FORMS, fail, save, show
 from .run import run
 
@@ -60,6 +61,8 @@ def dist(
             patience=patience,
             tell=lambda line: click.echo(f"loadgen: {line}", err=True),
         )
+    except NoDask as error:
+        fail(str(error), status.USAGE)
     except CannotShare as error:
         fail(str(error))
     except KeyboardInterrupt:
@@ -80,3 +83,4 @@ def _check(context: click.Context, arguments: tuple[str, ...]) -> None:
             source = inner.get_parameter_source(name)
             if source is not None and source.name == "COMMANDLINE":
                 raise click.UsageError(f"--{name.replace('_', '-')} is not for agents")
+        warn_of_refusals(load_of(inner.params["target"], inner.params))

@@ -99,10 +99,7 @@ def load_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def run(target: Target, **given: Any) -> Any:
         own = {name: given.pop(name) for name in list(given) if name not in names}
-        try:
-            load = _load(target, given)
-        except (ValueError, ServiceNotFound) as error:
-            raise click.UsageError(str(error)) from None
+        load = load_of(target, given)
         warn_of_descriptors(load)
         warn_of_refusals(load)
         return command(load, **own)
@@ -110,6 +107,17 @@ def load_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed((*_PLAN, *_MACHINE)):
         option(run)
     return click.argument("target", type=types.TARGET, metavar="HOST:PORT")(run)
+
+
+def load_of(target: Target, given: dict[str, Any]) -> Load:
+    """Return what the values of `load_options`' parameters, by name, ask for.
+
+    :raises click.UsageError: if they contradict each other.
+    """
+    try:
+        return _load(target, given)
+    except (ValueError, ServiceNotFound) as error:
+        raise click.UsageError(str(error)) from None
 
 
 def warn_of_descriptors(load: Load) -> None:

@@ -11,7 +11,7 @@ is not the plan any more.
 Dask is imported here and nowhere else; it is the extra ``dist``.
 """
 
-from .cluster import CannotShare
+from .cluster import CannotShare, NoDask
 from .sharing import share_out
 
-__all__ = ["CannotShare", "share_out"]
+__all__ = ["CannotShare", "NoDask", "share_out"]

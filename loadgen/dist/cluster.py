@@ -17,16 +17,21 @@ class CannotShare(Exception):
     """The load can not be shared out; the text says why, in one line."""
 
 
+class NoDask(CannotShare):
+    """Dask is not installed."""
+
+
 @contextmanager
 def cluster(scheduler: str | None, workers: int) -> Iterator[Any]:
     """Give a `distributed.Client` of ``scheduler``, or of ``workers`` processes of this machine.
 
-    :raises CannotShare: if Dask is not installed, or the scheduler can not be reached.
+    :raises NoDask: if it is not installed.
+    :raises CannotShare: if the scheduler can not be reached.
     """
     try:
         from distributed import Client, LocalCluster  # noqa: PLC0415 - an extra
     except ImportError:
-        raise CannotShare("it needs Dask: pip install 'dumb_async[dist]'") from None
+        raise NoDask("it needs Dask: pip install 'dumb_async[dist]'") from None
     _be_quiet()
     with ExitStack() as stack:
         address: Any = scheduler
@@ -38,6 +43,8 @@ def cluster(scheduler: str | None, workers: int) -> Iterator[Any]:
                         threads_per_worker=1,
                         host="127.0.0.1",
                         dashboard_address=None,
+                        # Without one it still serves pages, and on a port that may be taken.
+                        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                         silence_logs=logging.CRITICAL,
                     )  # type: ignore[no-untyped-call]
                 )
@@ -60,9 +67,17 @@ def _check_address(scheduler: str) -> None:
         raise CannotShare(f"no scheduler at {scheduler}: it is not such as tcp://HOST:8786")
 
 
-def workers_of(client: Any) -> list[str]:
-    """Return the addresses of all workers there are."""
-    return sorted(client.scheduler_info(n_workers=-1)["workers"])
+def workers_of(client: Any) -> dict[str, float]:
+    """Return the addresses of all workers there are, and when each was last heard of.
+
+    :raises CannotShare: if the scheduler was lost.
+    """
+    # One that is reached again has forgotten its tasks.
+    if client.status == "running":
+        workers = client.scheduler_info(n_workers=-1).get("workers")
+        if client.status == "running" and workers is not None:
+            return {address: worker["last_seen"] for address, worker in sorted(workers.items())}
+    raise CannotShare("the scheduler was lost")
 
 
 def choose(client: Any, count: int) -> list[str]:
@@ -70,7 +85,7 @@ def choose(client: Any, count: int) -> list[str]:
 
     :raises CannotShare: if there are fewer.
     """
-    there = workers_of(client)
+    there = list(workers_of(client))
     if len(there) < count:
         raise CannotShare(
             f"{count} agents need as many workers, and there are {len(there)}: start more"
@@ -96,8 +111,10 @@ def clock_offsets(client: Any, workers: Sequence[str]) -> dict[str, float]:
 def _be_quiet() -> None:
     """What Dask logs when workers leave and close is no user's business."""
     warnings.filterwarnings("ignore", module="distributed")
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    noisy = ("distributed", "tornado", "asyncio")
+    for name in (*noisy, *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in noisy:  # Dask gives many of its own a level
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _first_line(error: BaseException) -> str:

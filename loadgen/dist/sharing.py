@@ -2,20 +2,26 @@
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ..results import Agent, NoResult, Result, doubts, merge
 from .cluster import CannotShare, choose, clock_offsets, cluster, workers_of
-from .task import Board, Ended, run_agent
+from .task import FAREWELL, Board, Ended, Word, run_agent
 
 #: Seconds between looks at who is done, and who is lost.
 POLL: Final = 0.5
 #: Seconds by which the clock of another machine may be off before it is said.
 OFFSET: Final = 0.02
-#: Seconds that agents have to come to their end once they are stopped.
-FAREWELL: Final = 15.0
+#: Seconds without a sign of life after which a worker is taken for lost; a machine that is gone
+#: closes no connection, and Dask waits for it for minutes.
+SILENCE: Final = 15.0
+#: Seconds after the start in which who was not ready for it may say itself that it is late.
+GRACE: Final = 2.0
+#: Seconds to wait for what agents have once they are stopped: somewhat longer than they may take.
+PATIENCE: Final = FAREWELL + 3.0
 
 Tell = Callable[[str], object]
 
@@ -24,12 +30,16 @@ Tell = Callable[[str], object]
 class Share:
     """One agent: which it is, where it runs, and what came of it.
 
+    :param ready: whether it has connected.
+    :param seen: when the scheduler last heard of its worker, and when that was, by our clock.
     :param lost: why there is no result.
     """
 
     index: int
     worker: str
     future: Any = None
+    ready: bool = False
+    seen: tuple[float, float] = (0.0, 0.0)
     result: Result | None = None
     lost: str = ""
 
@@ -37,6 +47,12 @@ class Share:
     def over(self) -> bool:
         """Whether there is a result, or will be none."""
         return self.result is not None or bool(self.lost)
+
+    def is_silent(self, seen: float) -> bool:
+        """Whether nothing was heard of its worker for long, when ``seen`` is the last time."""
+        if seen != self.seen[0]:
+            self.seen = seen, time.monotonic()
+        return time.monotonic() - self.seen[1] > SILENCE
 
     def take(self, ended: Ended) -> None:
         """Take in how it ended; its result counts whatever its status was."""
@@ -54,7 +70,8 @@ class _Shared:
     board: Board
     shares: list[Share]
     tell: Tell
-    interrupted: bool = field(default=False)
+    word: Word = Word()  # noqa: RUF009 - it cannot be changed
+    interrupted: bool = False
 
     def wait(self, seconds: float = float("inf")) -> None:
         """Wait until all are over, ``seconds`` at the most."""
@@ -65,39 +82,58 @@ class _Shared:
     def begin(self, patience: float, start_in: float) -> None:
         """Wait until all have connected, or been lost, and let them begin together."""
         deadline = time.monotonic() + patience
-        while self._look() and self.board.ready < len(self.shares):
+        while self._look() and not all(share.ready or share.over for share in self.shares):
             if time.monotonic() > deadline:
                 break
             time.sleep(POLL)
-        self.board.agree(time.time() + start_in)
-        self.tell(f"{min(self.board.ready, len(self.shares))} agents begin in {start_in:g} s")
+        if count := sum(share.ready and not share.over for share in self.shares):
+            self._say(start=time.time() + start_in)
+            self.tell(f"{count} agent{'s' * (count > 1)} begin{'s' * (count == 1)} in {start_in:g} s")
+        else:
+            self._lose_rest(f"it was not ready within {patience:g} s")
 
     def interrupt(self) -> None:
-        """Let all come to an end, and wait for that as long as it may take."""
+        """Let all come to an end, and take what they have; interrupted again, what there is."""
         self.interrupted = True
-        self.board.stop()
-        self.wait(FAREWELL)
-        for share in self.shares:
-            if not share.over:
-                self._lose(share, "it did not come to an end when it was stopped")
+        try:
+            self.tell("interrupted: agents come to an end; interrupt again to end them at once")
+            self._say(stop=True)
+            self.wait(PATIENCE)
+        except KeyboardInterrupt:
+            pass
+        self._lose_rest("it did not come to an end when it was stopped")
+
+    def _say(self, **changes: Any) -> None:
+        self.word = self.word._replace(beat=self.word.beat + 1, **changes)
+        self.board.say(self.word)
 
     def _look(self) -> bool:
-        """See who is done and who is lost; whether anybody is still at it."""
-        there = set(workers_of(self.client))
+        """See who is ready, done and lost; whether anybody is still at it."""
+        try:
+            there = workers_of(self.client)
+            self._say()
+            for index in self.board.take_ready():
+                self.shares[index].ready = True
+        except (CannotShare, OSError):
+            self._lose_rest("the scheduler was lost")
+            return False
         for share in self.shares:
             if share.over:
                 continue
             if share.future.done():
                 self._collect(share)
-            elif share.worker not in there:
+            elif share.worker not in there or share.is_silent(there[share.worker]):
                 # Dask would wait for a worker of that address for ever: there will be none.
-                share.future.cancel()
                 self._lose(share, "its worker was lost")
+            elif self.word.start and not share.ready and time.time() > self.word.start + GRACE:
+                # It would be late; but it may wait for its worker, which has other tasks.
+                self._lose(share, "it was not ready for the agreed start")
         return not all(share.over for share in self.shares)
 
     def _collect(self, share: Share) -> None:
         if share.future.status != "finished":
-            self._lose(share, f"its task failed: {share.future.exception()!r}")
+            error = share.future.exception() if share.future.status == "error" else None
+            self._lose(share, f"its task failed: {error!r}" if error else "its task was cancelled")
             return
         share.take(share.future.result())
         if share.lost:
@@ -105,7 +141,13 @@ class _Shared:
 
     def _lose(self, share: Share, why: str) -> None:
         share.lost = why
+        share.future.cancel()
         self.tell(f"agent {share.index}/{len(self.shares)} on {share.worker} was lost: {why}")
+
+    def _lose_rest(self, why: str) -> None:
+        for share in self.shares:
+            if not share.over:
+                self._lose(share, why)
 
 
 def share_out(
@@ -132,31 +174,42 @@ def share_out(
         for worker, offset in clock_offsets(client, workers).items():
             if abs(offset) > OFFSET:
                 tell(f"the clock of {worker} is off by {offset:+.3f} s: it begins so much apart")
-        shared = _submit(client, words, workers, tell)
-        try:
-            shared.begin(patience, start_in)
-            shared.wait()
-        except KeyboardInterrupt:
-            shared.interrupt()
+        with _submitted(client, words, workers, tell) as shared:
+            try:
+                shared.begin(patience, start_in)
+                shared.wait()
+            except KeyboardInterrupt:
+                shared.interrupt()
         return _sum(shared)
 
 
-def _submit(client: Any, words: Sequence[str], workers: Sequence[str], tell: Tell) -> _Shared:
+@contextmanager
+def _submitted(
+    client: Any, words: Sequence[str], workers: Sequence[str], tell: Tell
+) -> Iterator[_Shared]:
+    """Give the agents, each on its worker; none of them outlives the block by long."""
     name = f"loadgen-{uuid.uuid4().hex}"
     shares = [Share(index, worker) for index, worker in enumerate(workers)]
-    for share in shares:
-        own = [*words, "--share", f"{share.index}/{len(workers)}", "-q", "-o", "json"]
-        share.future = client.submit(
-            run_agent,
-            own,
-            name,
-            key=f"{name}-{share.index}",
-            workers=[share.worker],
-            allow_other_workers=False,
-            pure=False,
-            retries=0,
-        )
-    return _Shared(client, Board(name, client), shares, tell)
+    shared = _Shared(client, Board(name, client), shares, tell)
+    shared.board.say(shared.word)
+    try:
+        for share in shares:
+            own = [*words, "--share", f"{share.index}/{len(workers)}", "-q", "-o", "json"]
+            share.future = client.submit(
+                run_agent,
+                own,
+                name,
+                share.index,
+                key=f"{name}-{share.index}",
+                workers=[share.worker],
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+            )
+        yield shared
+    finally:
+        if client.status == "running":
+            shared.board.wipe()
 
 
 def _sum(shared: _Shared) -> Result:

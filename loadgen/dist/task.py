@@ -6,12 +6,18 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Thread
-from typing import IO, Any, Final
+from time import monotonic
+from typing import IO, Any, Final, NamedTuple
 
 from ..leash import READY
 
-#: Seconds between looks at what a scheduler says.
+#: Seconds between looks at what the client says: while there is none yet to begin, and later.
+SOON: Final = 0.05
 POLL: Final = 0.25
+#: Seconds without a sign of life after which a client is taken for gone.
+SILENCE: Final = 15.0
+#: Seconds an agent has to come to its end once it is stopped.
+FAREWELL: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,19 @@ class Ended:
     said: str
 
 
+class Word(NamedTuple):
+    """What the client says to all agents.
+
+    :param start: when all begin, or began, in Unix time; ``None``: not yet.
+    :param stop: whether all are to come to an end.
+    :param beat: another with each word, so that a client that is gone is told from a silent one.
+    """
+
+    start: float | None = None
+    stop: bool = False
+    beat: int = 0
+
+
 class Board:
     """What the tasks of one load and its client tell each other, through the scheduler.
 
@@ -34,45 +53,41 @@ class Board:
     """
 
     def __init__(self, name: str, client: Any) -> None:
-        from distributed import Event, Queue, Variable  # noqa: PLC0415 - an extra
+        from distributed import Queue, Variable  # noqa: PLC0415 - an extra
 
-        kinds: Any = Queue, Variable, Event
-        self._ready, self._start, self._stop = (
-            kind(f"{name}-{what}", client=client)
-            for kind, what in zip(kinds, ("ready", "start", "stop"), strict=True)
-        )
+        kinds: Any = Queue, Variable
+        self._ready, self._word = (kind(f"{name}-{kind.__name__}", client=client) for kind in kinds)
 
-    def say_ready(self) -> None:
-        """One agent more has connected."""
-        self._ready.put(True)
+    def say_ready(self, index: int) -> None:
+        """This agent has connected."""
+        self._ready.put(index)
 
-    @property
-    def ready(self) -> int:
-        """How many have connected."""
-        return int(self._ready.qsize())
+    def take_ready(self) -> list[int]:
+        """Return who has said so since this was last asked."""
+        return list(self._ready.get(batch=True))
 
-    def agree(self, start: float) -> None:
-        """All begin at this instant, in Unix time."""
-        self._start.set(start)
+    def say(self, word: Word) -> None:
+        """Let all agents hear this."""
+        self._word.set(list(word))
 
-    def agreed(self) -> float | None:
-        """When all begin, or began; ``None``: that is not known yet, for `POLL` seconds."""
+    def hear(self) -> Word | None:
+        """Return the client's last word; ``None``: it has gone."""
         try:
-            return float(self._start.get(timeout=POLL))
+            return Word(*self._word.get(timeout=POLL))
         except TimeoutError:
             return None
 
-    def stop(self) -> None:
-        """All are to come to an end."""
-        self._stop.set()
+    def leave(self) -> None:
+        """Have no more to say: once nobody has, the scheduler forgets who was ready."""
+        self._ready.close()
 
-    @property
-    def stopped(self) -> bool:
-        """Whether all are to come to an end."""
-        return bool(self._stop.is_set())
+    def wipe(self) -> None:
+        """Leave nothing of the load with the scheduler; its agents end."""
+        self._word.delete()
+        self.leave()
 
 
-def run_agent(words: Sequence[str], name: str) -> Ended:
+def run_agent(words: Sequence[str], name: str, index: int) -> Ended:
     """Run ``python -m loadgen run`` with ``words``, on the machine of the worker that is asked.
 
     A task that Dask starts a second time does nothing: all the others have begun by then.
@@ -80,8 +95,16 @@ def run_agent(words: Sequence[str], name: str) -> Ended:
     from distributed import get_client  # noqa: PLC0415 - an extra
 
     board = Board(name, get_client())
-    if board.agreed() is not None:
-        return Ended(1, "", "late for the agreed start: not begun")
+    try:
+        word = board.hear()
+        if word is None or word.stop or word.start is not None:
+            return Ended(1, "", "late for the agreed start: not begun")
+        return _run(words, board, index)
+    finally:
+        board.leave()
+
+
+def _run(words: Sequence[str], board: Board, index: int) -> Ended:
     # On a leash it ends with its input, so also if this worker is killed.
     command = [sys.executable, "-m", "loadgen", "run", *words, "--leash"]
     with tempfile.TemporaryFile() as out:
@@ -92,9 +115,9 @@ def run_agent(words: Sequence[str], name: str) -> Ended:
             stderr=subprocess.PIPE,
             start_new_session=True,
         ) as process:
-            agent = _Agent(process, board)
+            agent = _Agent(process)
             try:
-                status = agent.lead()
+                status = agent.lead(board, index)
             finally:
                 process.kill()  # whoever waits no more leaves nobody behind
         out.seek(0)
@@ -104,40 +127,55 @@ def run_agent(words: Sequence[str], name: str) -> Ended:
 class _Agent:
     """The process of an agent, from its start to its end."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", board: Board) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         assert process.stdin is not None
         assert process.stderr is not None
         self._process = process
         self._stdin = process.stdin
-        self._board = board
-        self._ready = False
+        self._ready = self._begun = False
+        self._last: Word | None = None
+        self._silent_from = monotonic()
+        self._ends_by = float("inf")
         self.said = ""
         self._reader = Thread(target=self._read, args=(process.stderr,), daemon=True)
         self._reader.start()
 
-    def lead(self) -> int:
-        """Wait until it is ready, tell it when to begin, wait for its end; return its status."""
-        while not self._ready and not self._ended(POLL):
-            pass
-        self._board.say_ready()
-        while not self._ended(0) and not self._stdin.closed:
-            start = self._board.agreed()
-            if start is not None:
-                self._stdin.write(b"%.6f\n" % start)
-                self._stdin.flush()
-                break
-        while not self._ended(POLL):
-            pass
+    def lead(self, board: Board, index: int) -> int:
+        """Say when it is ready, have it do what the client says; return its status at its end."""
+        told = False
+        while not self._ended(POLL if self._begun else SOON):
+            if self._ready and not told:
+                board.say_ready(index)
+                told = True
+            self._heed(board.hear())
         self._reader.join()
         return self._process.wait()
 
+    def _heed(self, word: Word | None) -> None:
+        now = monotonic()
+        if word != self._last:
+            self._last, self._silent_from = word, now
+        if word is None or now > self._silent_from + SILENCE or now > self._ends_by:
+            self._process.kill()
+        elif word.stop and not self._stdin.closed:
+            self._stdin.close()
+            self._ends_by = now + FAREWELL
+        elif word.start is not None and self._ready and not self._begun:
+            self._begun = True
+            self._write(b"%.6f\n" % word.start)
+
+    def _write(self, line: bytes) -> None:
+        try:
+            self._stdin.write(line)
+            self._stdin.flush()
+        except BrokenPipeError:  # it has ended, as will be seen
+            pass
+
     def _ended(self, seconds: float) -> bool:
-        """Whether it ends within ``seconds``; it is to, once all are."""
+        """Whether it ends within ``seconds``."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            if not self._stdin.closed and self._board.stopped:
-                self._stdin.close()
             return False
         return True
 
@@ -145,4 +183,3 @@ class _Agent:
         for line in stderr:
             self.said = line.decode(errors="replace").strip()
             self._ready |= self.said == READY
-        self._ready = True  # or it never will be

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+
+from loadgen.dist.task import Board, Ended, Word, run_agent
 
 from ..conformance import servers
 from ..conformance.client import eventually
@@ -22,6 +24,12 @@ Serve = Callable[..., Server]
 
 #: Seconds that a cluster may take to start, and to stop, on a busy machine.
 PATIENCE = 60.0
+
+
+def await_line(drain: Drain, pattern: str) -> None:
+    """Wait for a line with ``pattern``."""
+    wanted = re.compile(pattern)
+    assert eventually(lambda: bool(drain.wait_for(wanted)), timeout=PATIENCE), drain.text
 
 
 class Dist:
@@ -54,8 +62,7 @@ class Dist:
 
     def await_line(self, pattern: str) -> None:
         """Wait for a line on standard error."""
-        wait_for, wanted = self._stderr.wait_for, re.compile(pattern)
-        assert eventually(lambda: bool(wait_for(wanted)), timeout=PATIENCE), self._stderr.text
+        await_line(self._stderr, pattern)
 
     def finish(self) -> tuple[int, Any, str]:
         """Wait for the end: its status, what it printed (JSON or nothing), what it said."""
@@ -82,9 +89,16 @@ def metered() -> Iterator[Server]:
     server.kill()
 
 
+class Scheduler(NamedTuple):
+    """A scheduler of Dask without any worker."""
+
+    address: str
+    process: "subprocess.Popen[bytes]"
+
+
 @pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[str]:
-    """A scheduler of Dask without any worker, as its users start it: its address."""
+def scheduler(tmp_path: Path) -> Iterator[Scheduler]:
+    """As its users start it."""
     file = tmp_path / "scheduler.json"
     process = subprocess.Popen(
         [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0",
@@ -93,10 +107,32 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
     )  # fmt: skip
     try:
         assert eventually(lambda: file.exists() and bool(file.read_text()), timeout=PATIENCE)
-        yield json.loads(file.read_text())["address"]
+        yield Scheduler(json.loads(file.read_text())["address"], process)
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def workers(scheduler: Scheduler) -> Iterator[list[int]]:
+    """Two workers of it: their processes."""
+    argv = [sys.executable, "-m", "dask", "worker", scheduler.address, "--host", "127.0.0.1",
+            "--nthreads", "1", "--no-nanny", "--no-dashboard"]  # fmt: skip
+    with ExitStack() as stack:
+        drains, pids = [], []
+        for _ in range(2):
+            process = subprocess.Popen(
+                argv, cwd=ROOT, env=environment({}), stderr=subprocess.PIPE, start_new_session=True
+            )
+            assert process.stderr is not None
+            drains.append(Drain(process.stderr))
+            pids.append(process.pid)
+            stack.callback(drains[-1].join)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        for drain in drains:
+            await_line(drain, "Registered to")
+        yield pids
 
 
 @pytest.fixture
@@ -186,11 +222,72 @@ def test_who_is_late_does_not_begin(dist: Callable[..., Dist], target: str) -> N
     assert "no agent has a result" in said
 
 
-def test_more_agents_than_workers_are_too_many(dist: Callable[..., Dist], scheduler: str) -> None:
+def test_more_agents_than_workers_are_too_many(
+    dist: Callable[..., Dist], scheduler: Scheduler
+) -> None:
     """A worker has one agent, or its figures would be those of two."""
-    status, result, said = dist("127.0.0.1:1", "--scheduler", scheduler).finish()
+    status, result, said = dist("127.0.0.1:1", "--scheduler", scheduler.address).finish()
     assert (1, None) == (status, result)
     assert "2 agents need as many workers, and there are 0" in said
+
+
+@pytest.mark.usefixtures("workers")
+def test_who_is_in_haste_leaves_nobody_behind(
+    dist: Callable[..., Dist], target: str, scheduler: Scheduler
+) -> None:
+    """Interrupted twice, it waits for no reply; agents on workers that stay do not, either."""
+    words = (target, "--mix", "WAIT 60=1", "--timeout", "60s", "-d", "60s")
+    running = dist(*words, "--scheduler", scheduler.address)
+    running.await_line("2 agents begin")
+    assert 2 == len(agents_at(target))
+    os.killpg(running.process.pid, signal.SIGINT)
+    running.await_line("interrupted")
+    os.killpg(running.process.pid, signal.SIGINT)
+    assert 130 == running.finish()[0]
+    assert eventually(lambda: not agents_at(target), timeout=5)
+
+
+@pytest.mark.usefixtures("workers")
+def test_a_lost_scheduler_is_said(
+    dist: Callable[..., Dist], target: str, scheduler: Scheduler
+) -> None:
+    """In lines, not in what Dask makes of it; the agents end."""
+    running = dist(target, "-R", "40", "-d", "60s", "--scheduler", scheduler.address)
+    running.await_line("2 agents begin")
+    scheduler.process.kill()
+    status, result, said = running.finish()
+    assert (1, None) == (status, result)
+    assert "no agent has a result; the first: the scheduler was lost" in said.splitlines()[-1]
+    assert all(line.startswith("loadgen: ") for line in said.splitlines()), said
+    assert eventually(lambda: not agents_at(target))
+
+
+def test_a_task_that_is_started_again_does_nothing(target: str) -> None:
+    """Whether the others have begun, or nobody leads any more."""
+    from distributed import Client  # noqa: PLC0415 - not for who collects other tests
+
+    make: Any = Client  # it has no types
+    words = [target, "-n", "1", "--share", "0/1", "-q", "-o", "json"]
+    late = Ended(1, "", "late for the agreed start: not begun")
+    with make(processes=False, n_workers=1, dashboard_address="127.0.0.1:0") as client:
+        board = Board("ours", client)
+        for word in (None, Word(start=1.0), Word(stop=True)):
+            if word:
+                board.say(word)
+            assert late == client.submit(run_agent, words, "ours", 0, pure=False).result(PATIENCE)
+        board.wipe()
+
+
+def test_without_dask_it_says_what_to_install() -> None:
+    """It is an extra."""
+    program = "import sys; sys.modules['distributed'] = None\n"
+    program += "from loadgen.commands import main; main(['dist', '127.0.0.1:1'])"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment({}), capture_output=True,
+        check=False, text=True,
+    )  # fmt: skip
+    assert (2, "") == (ended.returncode, ended.stdout)
+    assert "loadgen: it needs Dask: pip install 'dumb_async[dist]'\n" == ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -199,6 +296,11 @@ def test_more_agents_than_workers_are_too_many(dist: Callable[..., Dist], schedu
         (("127.0.0.1:1", "--scheduler", "tcp://127.0.0.1:1"), 1, "no scheduler at"),
         (("127.0.0.1:1", "--scheduler", "nonsense://x"), 1, "no scheduler at"),
         (("127.0.0.1:1", "--rate", "x"), 2, "--rate"),
+        (
+            ("127.0.0.1:1", "--stages", "1s:0-5", "--rate", "5"),
+            2,
+            "leave out --duration and --rate",
+        ),
         (("127.0.0.1:1", "--metrics-port", "0"), 2, "--metrics-port is not for agents"),
         (("127.0.0.1:1", "--share", "0/2"), 2, "--share is not for agents"),
     ],
