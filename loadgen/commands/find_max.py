@@ -18,6 +18,8 @@ from .output import FILE, fail
 
 #: The share of the planned requests that has to be answered for a rate to be held.
 ACHIEVED = 0.99
+#: How often the rate that was found is tried once more, each time a lower one.
+CONFIRMATIONS = 3
 
 
 @dataclass(slots=True)
@@ -122,7 +124,9 @@ def _find(search: Search, bisection: Bisection) -> float:
     while bisection.next is not None and not search.interrupted:
         bisection.tell(held=search.holds(bisection.next))
     rate: float | None = bisection.held
-    while rate and not search.interrupted and not search.holds(rate, times=2):
+    for _ in range(CONFIRMATIONS):
+        if not rate or search.interrupted or search.holds(rate, times=2):
+            break
         rate = bisection.step_down()
     return rate or 0.0
 
