@@ -22,6 +22,8 @@ from ..conformance.process import Server
 
 Serve = Callable[..., Server]
 
+pytestmark = pytest.mark.slow  # a cluster each: they have the machine to themselves
+
 #: Seconds that a cluster may take to start, and to stop, on a busy machine.
 PATIENCE = 60.0
 
