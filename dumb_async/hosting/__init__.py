@@ -18,7 +18,7 @@ from .logs import log_failure
 from .metrics import ServerCollector, registry_for
 from .options import CONTEXT, EPILOG, Launch, fail, server_options
 from .queues import received_bytes, unread_bytes, unsent_bytes
-from .resources import Capacity, raise_descriptor_limit
+from .resources import Capacity, raise_descriptor_limit, read_cpus, read_size
 from .session import (
     AT_ONCE,
     LINGER,
@@ -68,6 +68,8 @@ __all__ = [
     "log_failure",
     "open_listeners",
     "raise_descriptor_limit",
+    "read_cpus",
+    "read_size",
     "received_bytes",
     "refuse_to_connect",
     "registry_for",

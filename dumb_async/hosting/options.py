@@ -5,7 +5,6 @@ Every flag is also DUMB_<FLAG>.
 
 import functools
 import math
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
@@ -18,7 +17,7 @@ from ..protocol import LONGEST_SLEEP, Service
 from ..version import __version__
 from .loading import ServiceNotFound, load_service
 from .logs import configure
-from .resources import limit_memory, pin
+from .resources import limit_memory, pin, read_cpus, read_size
 from .settings import Settings
 
 #: For `click.command`: how every server's command line behaves.
@@ -65,22 +64,20 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
     """Bytes, with a suffix of K, M or G for powers of 1024."""
     if value is None:
         return None
-    match = re.fullmatch(r"([0-9]{1,18})([KMG]?)", value)
-    if not match:
-        raise click.BadParameter(f"{value!r} is no size: write bytes, or 512K, 256M, 1G.")
-    return int(match[1]) << 10 * "_KMG".index(match[2] or "_")
+    try:
+        return read_size(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
 
 
 def _cpus(_ctx: click.Context, _param: click.Parameter, value: str | None) -> frozenset[int] | None:
     """CPUs as taskset(1) takes them: 0,2-3."""
     if value is None:
         return None
-    if not re.fullmatch(r"[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*", value):
-        raise click.BadParameter(f"{value!r} is no list of CPUs such as 0,2-3.")
-    spans = [[int(end) for end in part.split("-")] for part in value.split(",")]
-    if any(span[0] > span[-1] for span in spans):
-        raise click.BadParameter(f"{value!r} has a range that ends before it begins.")
-    return frozenset(cpu for span in spans for cpu in range(span[0], span[-1] + 1))
+    try:
+        return frozenset(read_cpus(value))
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
 
 
 def _type_of(setting: Field[Any]) -> Any:

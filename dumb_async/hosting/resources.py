@@ -3,6 +3,7 @@
 import logging
 import mmap
 import os
+import re
 import resource
 from collections.abc import Iterable
 from typing import Final
@@ -39,6 +40,30 @@ def connections_allowed(settings: Settings) -> int:
     if wanted is not None and wanted > possible:
         logger.warning("descriptors allow %d connections, not %d", possible, wanted)
     return possible if wanted is None else wanted
+
+
+def read_cpus(text: str) -> tuple[int, ...]:
+    """Read a list of CPUs as taskset(1) takes it, such as ``0,2-3``; each is in it once.
+
+    :raises ValueError: if it is none.
+    """
+    if not re.fullmatch(r"[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*", text):
+        raise ValueError(f"{text!r} is no list of CPUs such as 0,2-3")
+    spans = [[int(end) for end in part.split("-")] for part in text.split(",")]
+    if any(span[0] > span[-1] for span in spans):
+        raise ValueError(f"{text!r} has a range that ends before it begins")
+    return tuple(dict.fromkeys(cpu for span in spans for cpu in range(span[0], span[-1] + 1)))
+
+
+def read_size(text: str) -> int:
+    """Read bytes, with a suffix of K, M or G for powers of 1024.
+
+    :raises ValueError: for anything else.
+    """
+    match = re.fullmatch(r"([0-9]{1,18})([KMG]?)", text)
+    if not match:
+        raise ValueError(f"{text!r} is no size: write bytes, or 512K, 256M, 1G")
+    return int(match[1]) << 10 * "_KMG".index(match[2] or "_")
 
 
 def pin(cpus: Iterable[int]) -> None:

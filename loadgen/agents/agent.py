@@ -1,6 +1,7 @@
 """One agent: the body of a process."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import select
@@ -29,6 +30,9 @@ def be_agent(job: Job, pipe: "Connection[FromAgent, ToAgent]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the crew says when to stop
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
+    if job.urgent:
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     raise_descriptor_limit()
     gc.disable()  # what a run leaves in cycles is little, and a collection makes it late
     try:

@@ -13,6 +13,7 @@ class Job:
     """What an agent is to do.
 
     :param cpus: those it may run on; empty: all.
+    :param urgent: whether it runs before everything else on its CPUs, where that is allowed.
     :param report_every: seconds between `Progress` messages; 0: none.
     """
 
@@ -21,6 +22,7 @@ class Job:
     options: Options
     cpus: tuple[int, ...] = ()
     report_every: float = 0.0
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,9 @@ _PLAN: Final = (
                  help="Requests after which a client reconnects; 0: never."),
     click.option("--reconnect-delay", type=types.DURATION, default="100ms", show_default=True,
                  help="What a client waits before it reconnects after a failure."),
+    click.option("--stay", is_flag=True,
+                 help="At the end nobody leaves before all have their replies: what a server "
+                 "gives only once others are gone is not counted."),
     click.option("--warmup", type=types.DURATION, default="0s",
                  help="How long the load runs before it is measured."),
     click.option("--timeout", type=types.TIMEOUT, default="5s", show_default=True,
@@ -203,7 +206,7 @@ def _coming(given: dict[str, Any], seconds: float | None) -> Profile:
 
 def _options(given: dict[str, Any]) -> Options:
     same = ("timeout", "connect_timeout", "reconnect_every", "reconnect_delay", "max_inflight",
-            "idle", "warmup")  # fmt: skip
+            "idle", "stay", "warmup")  # fmt: skip
     return Options(**{name: given[name] for name in same}, sources=given["source_ip"] or ())
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from dumb_async.hosting import read_cpus
+
 from ..engine import Target
 from ..engine.dialer import sources_between
 from ..plan import Mix, Profile, Share, Think, duration, quantity
@@ -53,16 +55,6 @@ def _target(text: str) -> Target:
     return Target(host, int(port))
 
 
-def _cpus(text: str) -> tuple[int, ...]:
-    cpus: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
-            raise ValueError(f"{text!r} is not a list of CPUs such as 0,2-3")
-        cpus.extend(range(int(first), int(last or first) + 1))
-    return tuple(dict.fromkeys(cpus))
-
-
 DURATION = Parsed("DURATION", duration)
 TIMEOUT = Parsed("DURATION", _positive(duration))
 COUNT = Parsed("N", _count)
@@ -75,4 +67,4 @@ SHARE = Parsed("K/N", Share.parse)
 TARGET = Parsed("HOST:PORT", _target)
 THRESHOLD = Parsed("THRESHOLD", Threshold.parse)
 SOURCES = Parsed("A-B", lambda text: tuple(sources_between(text)) if text else ())
-CPUS = Parsed("LIST", lambda text: _cpus(text) if text else ())
+CPUS = Parsed("LIST", lambda text: read_cpus(text) if text else ())

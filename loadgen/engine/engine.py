@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Iterable
 from dataclasses import replace
 from time import monotonic
 from typing import Any, Final
@@ -59,6 +60,7 @@ class Engine:
         self._open = 0  # clients that have a connection, or are at getting one
         self._untried = 0  # clients and idlers that have neither had one nor failed to
         self._over = False
+        self._awaited: set[Client] = set()  # at the end, those that have not all their replies
         self._connecting_s = 0.0
         self._changed = asyncio.Event()
         self._watch: Watch | None = None
@@ -136,6 +138,8 @@ class Engine:
         """A client has lost its connection, or ended it."""
         self.tally.connected -= 1
         self._open -= 1
+        if client in self._awaited:
+            self._release(client)
         self._again(client, self.options.reconnect_delay if failed else 0.0)
 
     def end(self, feed: Feed) -> None:
@@ -147,16 +151,21 @@ class Engine:
         self._watch.stop()
         for client in self.clients:
             client.wanted = False
-            if client.transport is not None and not client.flights:
-                client.leave()
+        self._awaited = {client for client in self.clients if client.flights}
+        if not self.options.stay:
+            self._dismiss(client for client in self.clients if client not in self._awaited)
+        elif not self._awaited:
+            self._dismiss(self.clients)
         for idler in self._idlers:
             idler.close()
         self._settle()
 
-    def replied_last(self) -> None:
+    def answered_last(self, client: Client) -> None:
         """A reply came after the end."""
         if self._watch:
             self._watch.reply()
+        if not client.flights:
+            self._release(client)
 
     def note_wrong(self, asked: bytes, came: bytes) -> None:
         """Remember the first reply that was wrong, to show it."""
@@ -213,6 +222,19 @@ class Engine:
     def _redial(self, client: Client) -> None:
         if client.wanted and not self._over:
             self._dial(client)
+
+    def _release(self, client: Client) -> None:
+        """It waits for nothing any more; if others do not either, or it is not to care, it goes."""
+        self._awaited.discard(client)
+        if not self.options.stay:
+            client.leave()
+        elif not self._awaited:
+            self._dismiss(self.clients)
+
+    def _dismiss(self, clients: Iterable[Client]) -> None:
+        for client in clients:
+            if client.transport is not None:
+                client.leave()
 
     # The course of a run
 

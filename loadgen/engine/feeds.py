@@ -178,9 +178,7 @@ class NoMore:
 
     def feed(self, client: Client, now: float) -> None:  # noqa: ARG002 - as every feed
         """Let it go."""
-        self._engine.replied_last()
-        if not client.flights:
-            client.leave()
+        self._engine.answered_last(client)
 
 
 class NotYet:

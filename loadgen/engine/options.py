@@ -13,6 +13,8 @@ class Options:
     :param reconnect_delay: seconds before a client whose connection failed tries again.
     :param max_inflight: requests of an open loop that may be under way or wait.
     :param idle: further connections, on which nothing is said.
+    :param stay: whether, at the end, nobody leaves before all have their replies: of a server
+        that takes one client at a time, nobody gets what others leave.
     :param warmup: seconds of the plan's load before the measuring.
     :param sources: local addresses to connect from, in turn.
     """
@@ -23,6 +25,7 @@ class Options:
     reconnect_delay: float = 0.1
     max_inflight: int = 100_000
     idle: int = 0
+    stay: bool = False
     warmup: float = 0.0
     sources: tuple[str, ...] = ()
 

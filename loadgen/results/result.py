@@ -117,14 +117,23 @@ class Result:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Result":
-        """Read what `as_json` has written.
+        """Read the text of what `as_json` has returned.
 
         :raises NoResult: if it is none, or one of another version.
         """
         try:
-            data = json.loads(text)
+            return cls.from_data(json.loads(text))
+        except NoResult:
+            raise
         except ValueError as error:
             raise NoResult(f"it is not JSON: {error}") from None
+
+    @classmethod
+    def from_data(cls, data: Any) -> "Result":
+        """Take in what `as_json` has returned.
+
+        :raises NoResult: if it is none, or one of another version.
+        """
         schema = data.get("schema") if isinstance(data, dict) else None
         if schema != SCHEMA:
             raise NoResult(f"its schema is {schema!r}, not {SCHEMA!r}")

@@ -173,7 +173,7 @@ def _look_on(scenario: Scenario, target: Target, beside: Beside) -> Result:
         "duration": beside.seconds,
         "timeout": beside.timeout,
     }
-    return conduct(Job(beside.plan, target, options, beside.cpus), arguments)
+    return conduct(Job(beside.plan, target, options, beside.cpus, urgent=True), arguments)
 
 
 def address_of(target: Target) -> tuple[socket.AddressFamily, Any]:
