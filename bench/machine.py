@@ -74,36 +74,6 @@ def build(name: str, into: Path) -> str:
     return program
 
 
-def family(pid: int) -> list[int]:
-    """Return a process and its descendants."""
-    found = [pid]
-    for parent in found:  # grows while we walk it
-        for listing in Path(f"/proc/{parent}/task").glob("*/children"):
-            with suppress(OSError):  # the thread ended meanwhile
-                found += [int(child) for child in listing.read_text().split()]
-    return found
-
-
-def cpu_ticks(pid: int) -> int:
-    """Clock ticks of CPU time a process has used, those of its ended children included."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    after_name = text.rpartition(")")[2].split()  # from field 3 on, see proc(5)
-    return sum(int(ticks) for ticks in after_name[11:15])
-
-
-def private_kib(pid: int) -> int:
-    """Private resident memory of one process."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    private = [line for line in lines if line.startswith(("Private_Clean", "Private_Dirty"))]
-    return sum(int(line.split()[1]) for line in private)
-
-
 @dataclass(frozen=True, slots=True)
 class Usage:
     """How a CPU has spent its time so far, in clock ticks."""

@@ -27,7 +27,7 @@ if not __package__:  # run as a file, by its path
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from bench.machine import BenchError, Workbench, median, workbench
-from bench.servers import Server, connect, running
+from bench.servers import Server, ask, connect, held_bytes, running
 
 SPARE_DESCRIPTORS = 100
 MEGABYTE = 1_000_000
@@ -91,7 +91,7 @@ class Load:
     def command_line(self, server: Server) -> list[str]:
         """Return how to start the load program, which is told what reply to expect."""
         shape = (server.port, self.connections, self.seconds, self.pipeline)
-        return [self.program, *map(str, shape), self.command, server.ask(self.command)]
+        return [self.program, *map(str, shape), self.command, ask(server, self.command)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def idle_bytes(server: Server, count: int) -> float:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if count > limit - SPARE_DESCRIPTORS:
         raise BenchError(f"{count} connections do not fit in the descriptor limit of {limit}")
-    before = server.private_bytes()
+    before = held_bytes(server)
     with ExitStack() as held:
         clients = [held.enter_context(connect(server.port)) for _ in range(count)]
         for client in clients:
@@ -142,7 +142,7 @@ def idle_bytes(server: Server, count: int) -> float:
         for client in clients:
             if (reply := client.recv(64)) != b"PONG\n":
                 raise BenchError(f"a held connection was answered with {reply!r}")
-        return (server.private_bytes() - before) / count
+        return (held_bytes(server) - before) / count
 
 
 def summary(floor: Sequence[Sample], server: Sequence[Sample]) -> dict[str, object]:

@@ -1,21 +1,27 @@
-"""``python -m variants``: lists the models, or runs one."""
+"""``python -m variants``: lists the models, runs one, or compares them."""
 
 import importlib
+from typing import Final
 
 import click
 
 from . import NAMES
+
+#: The one command that is no model.
+COMPARE: Final = "compare"
 
 
 class _Models(click.Group):
     """The models as commands, each imported only when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Every model there is, in the order in which they are taught."""
-        return list(NAMES)
+        """Every model there is, in the order in which they are taught; and what compares them."""
+        return [*NAMES, COMPARE]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command of one model, ``None`` if there is none of that name."""
+        if cmd_name == COMPARE:
+            return importlib.import_module(".compare.command", __package__).compare
         if cmd_name not in NAMES:
             return None
         module = importlib.import_module(f".{cmd_name.replace('-', '_')}", __package__)

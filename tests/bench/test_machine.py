@@ -1,11 +1,8 @@
 """What is read from ``/proc``."""
 
-import subprocess
-import sys
-
 import pytest
 
-from bench.machine import TICKS_PER_S, Usage, cpu_ticks, disturbance, family, usage_in
+from bench.machine import TICKS_PER_S, Usage, disturbance, usage_in
 
 STAT = """\
 cpu  999 999 999 999 999 999 999 999 999 999
@@ -13,16 +10,6 @@ cpu0 10 20 30 40 50 60 70 80 5 5
 cpu1 1 2 3 4 5 6 7 8 0 0
 cpu10 1000 1000 1000 1000 1000 1000 1000 1000 0 0
 intr 1 2 3
-"""
-
-# A child of a server of several processes: it works for a moment, says its number, and waits.
-FAMILY = """
-import os, sys, time
-if not os.fork():
-    while time.process_time() < 0.05:
-        pass
-    print(os.getpid(), flush=True)
-sys.stdin.read()
 """
 
 
@@ -46,16 +33,3 @@ def test_what_disturbed_a_measurement() -> None:
     assert (0.0, 0.25) == disturbance(spent, 0.25)
     assert (0.0, 0.0) == disturbance(spent, 0.6)
     assert (0.0, 0.0) == disturbance(Usage(0, 0, 0), 0)
-
-
-def test_the_children_of_a_server_count() -> None:
-    """Its workers are processes, and what they do is what it costs."""
-    with subprocess.Popen(
-        [sys.executable, "-c", FAMILY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        assert [parent.pid, child] == family(parent.pid)
-        assert cpu_ticks(child) >= 0.04 * TICKS_PER_S
-        assert parent.stdin is not None
-        parent.stdin.close()

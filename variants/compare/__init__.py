@@ -1,0 +1,1 @@
+"""Compare: which model holds, which breaks, and by how much."""

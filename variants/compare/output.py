@@ -1,0 +1,128 @@
+"""What comes of a comparison, and the files it is written to."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from . import baseline
+from .baseline import Change
+from .finding import find
+from .findings import Findings
+from .report import NoReport, Report
+from .views import markdown
+from .views.sheets import Sheet, changes_since, sheets
+
+_NEEDED: Final = ("jinja2", "plotly")
+
+
+class CannotWrite(Exception):
+    """A report could not be written; the text says why, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A report and all that follows from it.
+
+    :param changes: since the baseline, and ``notes`` on how far the two are alike.
+    """
+
+    report: Report
+    findings: Findings
+    changes: Sequence[Change] | None = None
+    notes: Sequence[str] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, report: Report, against: str | None, old: Report | None, threshold: float
+    ) -> "Outcome":
+        """Work everything out.
+
+        :param against: whom to compare with, if not whom the study says.
+        :param old: the baseline; ``None``: there is none.
+        """
+        findings = find(report, against)
+        if old is None:
+            return cls(report, findings)
+        changes = list(baseline.changes(report, old, threshold))
+        return cls(report, findings, changes, baseline.differences(report, old))
+
+    @property
+    def past(self) -> bool:
+        """Whether anything got worse by more than the threshold."""
+        return any(change.past for change in self.changes or ())
+
+    @property
+    def sheets(self) -> list[Sheet]:
+        """All of it as text, for a terminal."""
+        return [*sheets(self.report, self.findings, wide=False), *self.more]
+
+    @property
+    def more(self) -> list[Sheet]:
+        """What has changed, if there is something to compare with."""
+        return [] if self.changes is None else [changes_since(self.changes, self.notes)]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `json.dumps` takes; docs/compare.md describes it."""
+        data = {**self.report.as_json(), "findings": self.findings.as_json()}
+        if self.changes is not None:
+            data["changes"] = [change.as_json() for change in self.changes]
+        return data
+
+
+def load(path: Path) -> Report:
+    """Read a report.
+
+    :raises NoReport: if there is none, or it cannot be read.
+    """
+    try:
+        return Report.from_json(path.read_bytes())
+    except OSError as error:
+        raise NoReport(f"{path} cannot be read: {error.strerror}") from None
+    except NoReport as error:
+        raise NoReport(f"{path} is no report: {error}") from None
+
+
+def prepare(where: Path) -> Path:
+    """Make the directory, and see that all is there to write into it, before hours of work.
+
+    :raises CannotWrite: if not.
+    """
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        raise CannotWrite(
+            f"the page needs {' and '.join(missing)}: pip install 'dumb_async[compare]'"
+        )
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"{where} cannot be made: {error.strerror}") from None
+    if not os.access(where, os.W_OK | os.X_OK):
+        raise CannotWrite(f"{where} cannot be written to")
+    return where
+
+
+def write(where: Path, outcome: Outcome) -> None:
+    """Write report.json, report.md and report.html, each whole or not at all.
+
+    :raises CannotWrite: if that cannot be.
+    """
+    prepare(where)
+    from .views import html  # noqa: PLC0415 - what it needs is an extra
+
+    report, findings = outcome.report, outcome.findings
+    changes = next(iter(outcome.more), None)
+    try:
+        _replace(where / "report.json", json.dumps(outcome.as_json(), allow_nan=False))
+        _replace(where / "report.md", markdown.render(report, findings, changes))
+        _replace(where / "report.html", html.render(report, findings, changes))
+    except OSError as error:
+        raise CannotWrite(f"{where} cannot be written to: {error.strerror}") from None
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
