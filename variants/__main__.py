@@ -1,6 +1,6 @@
 """``python -m variants``: lists the models, runs one, or compares them."""
 
-import importlib
+from importlib import import_module
 from typing import Final
 
 import click
@@ -21,11 +21,11 @@ class _Models(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command of one model, ``None`` if there is none of that name."""
         if cmd_name == COMPARE:
-            return importlib.import_module(".compare.command", __package__).compare
-        if cmd_name not in NAMES:
+            command: click.Command = import_module(".compare.command", __package__).compare
+        elif cmd_name in NAMES:
+            command = import_module(f".{cmd_name.replace('-', '_')}", __package__).MODEL.command
+        else:
             return None
-        module = importlib.import_module(f".{cmd_name.replace('-', '_')}", __package__)
-        command: click.Command = module.MODEL.command
         return command
 
 

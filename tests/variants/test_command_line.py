@@ -65,8 +65,8 @@ def test_every_model_is_listed_with_a_line() -> None:
     _, _, commands = ended.stdout.partition("Commands:\n")
     found = [re.fullmatch(r"  (\S+) +(\S.{10,60})", line) for line in commands.splitlines()]
     assert all(found), commands
-    assert list(NAMES) == [match[1] for match in found if match]
-    assert len(NAMES) == len({match[2] for match in found if match})
+    assert [*NAMES, "compare"] == [match[1] for match in found if match]
+    assert len(NAMES) + 1 == len({match[2] for match in found if match})
     assert "..." not in commands  # click shortens what is too long
 
 

@@ -50,6 +50,9 @@ def choose(
     :raises Contradiction: if it cannot be.
     """
     wanted = list(dict.fromkeys(only))
+    known_names = {*names(), *(one.name for one in targets)}
+    if unknown := [name for name in wanted if name not in known_names]:
+        raise Contradiction(f"there is no {unknown[0]!r}: --list says what there is")
     chosen = _contestants(wanted, targets, quick=quick, service=service)
     if against is not None and against not in {one.name for one in chosen}:
         raise Contradiction(f"{against!r} is not among those that are compared")
@@ -73,13 +76,6 @@ def names() -> dict[str, str]:
         **{name: f"server: {_summary(name)}" for name in contestants()},
         **{one.name: f"scenario: {one.title}" for one in SCENARIOS.values()},
     }
-
-
-def _summary(name: str) -> str:
-    if name not in NAMES:
-        return f"dumb_async on {name.replace('anyio-', 'anyio, on ')}"
-    model = importlib.import_module(f"variants.{name.replace('-', '_')}").MODEL
-    return str(model.command.short_help)
 
 
 def _summary(name: str) -> str:

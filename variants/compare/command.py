@@ -54,7 +54,10 @@ def _connections(text: str) -> tuple[int, ...]:
 
 
 def _threshold(text: str) -> float:
-    share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
     if not 0 <= share < 1:
         raise ValueError(f"{text!r} is not from 0 % to below 100 %")
     return share
@@ -135,10 +138,10 @@ def compare(
         if source is not None:
             report, where = output.load(source), out or source.parent
         else:
-            study = _study(given)
+            comparing = Comparing(_study(given))
             now = datetime.now().astimezone()
             where = output.prepare(out or Path(f"compare-{now:%Y%m%d-%H%M%S}"))
-            report = _measure(study)
+            report = _measure(comparing)
         outcome = Outcome.of(report, given["against"] if source else None, old, threshold)
         terminal.show(outcome.sheets)
         output.write(where, outcome)
@@ -178,10 +181,10 @@ def _study(given: Mapping[str, Any]) -> Study:
     )
 
 
-def _measure(study: Study) -> Report:
+def _measure(comparing: Comparing) -> Report:
     """Carry out a study until its end, or until somebody interrupts."""
+    study = comparing.study
     report = Report(study.as_json(), _again(), _now(), machine=machine(), versions=versions())
-    comparing = Comparing(study)
     raise_descriptor_limit()
     os.sched_setaffinity(0, study.cpus.load)  # whatever we do, the server has CPUs of its own
     console = Console(stderr=True, highlight=False)

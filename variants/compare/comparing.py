@@ -39,14 +39,14 @@ class Comparing:
 
     def __init__(self, study: Study) -> None:
         service: Service = load_service(study.service) if study.service else dumb_service()
-        self._study = study
+        self.study = study
         self._bench = Bench(study, service)
         self._failed: Counter[str] = Counter()  # starts in a row, by contestant
 
     def steps(self) -> Iterator[Step]:
         """Yield all steps in order."""
-        total, number = self._study.measurements, 0
-        for block in self._study.blocks():
+        total, number = self.study.measurements, 0
+        for block in self.study.blocks():
             for entry in block.entries:
                 yield Step(number, total, block, entry)
                 number += 1

@@ -32,8 +32,8 @@ class Contestant:
 
         :raises ValueError: if it is none.
         """
-        name, equals, command = text.partition("=")
-        if not name or not equals:
+        name, _, command = text.partition("=")
+        if not name or not command.strip():
             raise ValueError(f"{text!r} is not NAME=COMMAND")
         try:
             words = tuple(shlex.split(command))

@@ -85,5 +85,6 @@ def _slow(one: Observation) -> str:
     if tally.errors:
         fault, count = (tally.lost_requests + tally.lost_connections).most_common(1)[0]
         return f"p99 {p99}; {tally.errors:,} errors, most of them {fault} ({count:,})"
-    busy = f"; it was busy ({one.usage.cpus:.0%} of a CPU)" if one.usage else ""
-    return f"p99 {p99}{busy}"
+    if one.usage is None or one.usage.cpus < IDLE:
+        return f"p99 {p99}"
+    return f"p99 {p99}; it was busy ({one.usage.cpus:.0%} of a CPU)"

@@ -1,7 +1,7 @@
 """From what was measured to what follows: medians over rounds, ratios, verdicts. No I/O."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, Final, TypeVar
 
@@ -9,7 +9,7 @@ from .diagnosis import State, reason_of, state_of
 from .findings import Comparison, Fall, Findings, Scaled, Watched
 from .metrics import FIGURES, METRICS, Mark, Metric, error_kinds, marks_of, never_served
 from .report import Measurement, Observation, Report
-from .statistics import estimate, typical_deviation
+from .statistics import Verdict, estimate, typical_deviation
 
 #: The share of errors from which on a server has fallen over.
 FALLEN: Final = 0.01
@@ -22,13 +22,14 @@ def find(report: Report, against: str | None = None) -> Findings:
     """Work out everything.
 
     :param against: whom to compare with, if not whom the study says. Only that one has an A/A
-        pair; beside another one, a difference has no noise to exceed but its interval's.
+        pair: beside another one a difference has no noise to exceed.
     """
     against = against or report.study["against"]
     findings = Findings(against)
+    noises = _noises(report.measurements, against)
     rounds = _by(report.measurements, lambda one: (one.workload, one.connections))
     for (workload, connections), measured in sorted(rounds.items(), key=_place(report)):
-        cell = _Cell(workload, connections, measured, against)
+        cell = _Cell(workload, connections, measured, against, noises[workload])
         findings.scaled.extend(map(cell.scaled, filter(cell.has, report.contestants)))
     findings.falls.extend(_falls(findings.scaled))
     watched = _by(report.observations, lambda one: (one.contestant, one.scenario))
@@ -46,12 +47,18 @@ class _Cell:
     """All rounds of one load."""
 
     def __init__(
-        self, workload: str, connections: int, measured: Sequence[Measurement], against: str
+        self,
+        workload: str,
+        connections: int,
+        measured: Sequence[Measurement],
+        against: str,
+        noises: Mapping[str, float],
     ) -> None:
         self._load = workload, connections
         self._first = _by((one for one in measured if not one.again), lambda one: one.contestant)
         self._second = [one for one in measured if one.again and one.contestant == against]
         self._against = against
+        self._noises = noises
 
     def has(self, name: str) -> bool:
         return name in self._first
@@ -79,17 +86,35 @@ class _Cell:
         )
 
     def _comparisons(self, name: str) -> dict[str, Comparison]:
-        results = {}
+        others = self._first.get(self._against, [])
+        mine = self._second if name == self._against else self._first[name]
+        unequal, results = _has_fallen([*mine, *others]), {}
         for metric in METRICS:
-            others = self._first.get(self._against, [])
-            noise = typical_deviation(_ratios(metric, self._second, others))
-            mine = self._second if name == self._against else self._first[name]
-            ratios = _ratios(metric, mine, others)
-            if ratios:
-                estimated = estimate(ratios)
+            if ratios := _ratios(metric, mine, others):
+                estimated, noise = estimate(ratios), self._noises[metric.name]
                 verdict = estimated.verdict(noise, higher_is_better=metric.higher_is_better)
+                verdict = Verdict.UNEQUAL if unequal else verdict
                 results[metric.name] = Comparison(estimated, noise, verdict)
         return results
+
+
+def _noises(measured: Iterable[Measurement], against: str) -> dict[str, dict[str, float]]:
+    """By workload and metric, how far the reference typically is from itself, under any load."""
+    pairs = _by((one for one in measured if one.contestant == against), lambda one: one.workload)
+    noises: defaultdict[str, dict[str, float]] = defaultdict(
+        lambda: {metric.name: 1.0 for metric in METRICS}
+    )
+    for workload, both in pairs.items():
+        second = [one for one in both if one.again]
+        first = [one for one in both if not one.again]
+        for metric in METRICS:
+            noises[workload][metric.name] = typical_deviation(_ratios(metric, second, first))
+    return noises
+
+
+def _has_fallen(measured: Iterable[Measurement]) -> bool:
+    """Whether, in any round, it did not serve everyone to the end."""
+    return any(one.failure or never_served(one) for one in measured)
 
 
 def _marks(measured: Iterable[Measurement | Observation]) -> dict[Mark, int]:
@@ -100,8 +125,8 @@ def _ratios(
     metric: Metric, mine: Sequence[Measurement], others: Sequence[Measurement]
 ) -> list[float]:
     """Those of all rounds in which both have the metric."""
-    theirs = {one.round: metric.of(one) for one in others}
-    pairs = ((metric.of(one), theirs.get(one.round)) for one in mine)
+    theirs = {(one.round, one.connections): metric.of(one) for one in others}
+    pairs = ((metric.of(one), theirs.get((one.round, one.connections))) for one in mine)
     return [a / b for a, b in pairs if a and b]
 
 

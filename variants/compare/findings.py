@@ -14,7 +14,8 @@ from .statistics import Estimate, Verdict
 class Comparison:
     """A contestant beside the reference, by one metric, under one load.
 
-    :param noise: the factor, at least 1, by which the reference typically differs from itself.
+    :param noise: the factor, at least 1, by which the reference typically differs from itself,
+        under this workload.
     """
 
     estimate: Estimate

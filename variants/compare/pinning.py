@@ -25,7 +25,7 @@ class Cpus:
         """
         server, colon, load = text.partition(":")
         if not colon:
-            raise ValueError(f"{text!r} is not SERVER:LOAD such as 0:1 or 0-1:2,4-5")
+            raise ValueError(f"{text!r} is not CPUs as SERVER:LOAD, such as 0:1 or 0-1:2,4-5")
         cpus = cls(read_cpus(server), read_cpus(load))
         if both := {*cpus.server} & {*cpus.load}:
             raise ValueError(f"CPU {min(both)} is the server's and the load's: they would compete")

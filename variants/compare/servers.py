@@ -14,6 +14,7 @@ from typing import IO, Final
 from dumb_async import Service
 from dumb_async.protocol import NEED_DATA, ClientConnection, Outcome, Reply
 
+from .interrupting import uninterrupted
 from .usage import cpu_seconds, family, private_bytes
 
 HOST: Final = "127.0.0.1"
@@ -115,13 +116,16 @@ def running(
     :raises ServerFailed: if it cannot be started, or does not answer the probe in time.
     """
     with tempfile.TemporaryFile() as log:
-        begun = time.monotonic()
-        process = _start(command, cpus, memory_limit, log)
+        begun, process = time.monotonic(), None
         try:
+            with uninterrupted():  # or there is a process that nobody knows of
+                process = _start(command, cpus, memory_limit, log)
             _wait_until_ready(process, port, probe, log)
             yield Server(process, port, log, time.monotonic() - begun)
         finally:
-            _end(process)
+            if process is not None:
+                with uninterrupted():
+                    _end(process)
 
 
 def free_port() -> int:

@@ -27,7 +27,7 @@ CONFIDENCE: Final = 0.95
 #: With fewer rounds there is no verdict.
 LEAST_ROUNDS: Final = 5
 #: Resamples: the quantiles they give are exact to 0.35 %.
-RESAMPLES: Final = 1_999
+RESAMPLES: Final = 2_000
 #: Standard deviation of what is added to a value drawn, by that of the values.
 SMOOTHING: Final = 0.5
 #: What is within rounding of no spread at all: logarithms of ratios are near 1.
@@ -40,6 +40,8 @@ class Verdict(Enum):
     FASTER = "faster"
     SLOWER = "slower"
     SAME = "no difference"
+    #: One of them did not serve everyone: what it did for the others says little.
+    UNEQUAL = "fell over"
     #: There is too little to go by.
     OPEN = "too few rounds"
 
@@ -90,9 +92,7 @@ def estimate(ratios: Sequence[float], confidence: float = CONFIDENCE) -> Estimat
     if len(ratios) < LEAST_ROUNDS:
         return Estimate(math.exp(middle), None, None, len(ratios))
     error = _standard_error(logs, middle)
-    deviations = (
-        _deviation(mean - middle, spread) for mean, spread in _resampled(logs, middle, seed=0)
-    )
+    deviations = (_deviation(off, spread) for off, spread in _resampled(logs, middle, seed=0))
     return _estimate(middle, error, deviations, len(ratios), confidence)
 
 
@@ -118,7 +118,7 @@ def estimate_unpaired(after: Sequence[float], before: Sequence[float]) -> Estima
         return Estimate(math.exp(middle), None, None, rounds)
     error = math.hypot(_standard_error(new, mean_new), _standard_error(old, mean_old))
     drawn = zip(_resampled(new, mean_new, seed=1), _resampled(old, mean_old, seed=2), strict=True)
-    deviations = (_deviation(a - b - middle, math.hypot(c, d)) for (a, c), (b, d) in drawn)
+    deviations = (_deviation(a - b, math.hypot(c, d)) for (a, c), (b, d) in drawn)
     return _estimate(middle, error, deviations, rounds, CONFIDENCE)
 
 
@@ -135,24 +135,33 @@ def _estimate(
 
 
 def _resampled(values: Sequence[float], middle: float, seed: int) -> Iterator[tuple[float, float]]:
-    """Mean and standard error of each resample."""
+    """How far the mean of each resample is off, and its standard error: in one pass."""
     count = len(values)
     smoothing = SMOOTHING * _standard_error(values, middle) * math.sqrt(count)
-    for chosen, added in _draws(count, seed):
-        resample = [values[i] + smoothing * more for i, more in zip(chosen, added, strict=True)]
-        mean = sum(resample) / count
-        yield mean, _standard_error(resample, mean)
+    centred = [value - middle for value in values]
+    for draws in _draws(count, seed):
+        total = squares = 0.0
+        for chosen, added in draws:
+            value = centred[chosen] + smoothing * added
+            total += value
+            squares += value * value
+        variance = max(squares - total * total / count, 0.0) / (count - 1)
+        yield total / count, math.sqrt(variance / count)
 
 
 @cache
-def _draws(count: int, seed: int) -> list[tuple[list[int], list[float]]]:
-    """Which values each resample has, and what is added to them: always the same."""
+def _draws(count: int, seed: int) -> list[list[tuple[int, float]]]:
+    """Which values each resample has, and what is added to them: always the same.
+
+    What is added to one is taken from another, so that who is compared with whom is all the
+    same: the interval of the inverse ratios is the inverse one.
+    """
     draw = random.Random(seed)  # noqa: S311 - nobody is to guess anything
-    everything = range(count)
-    return [
-        (draw.choices(everything, k=count), [draw.gauss(0, 1) for _ in everything])
-        for _ in range(RESAMPLES)
-    ]
+    everything, draws = range(count), []
+    for _ in range(RESAMPLES // 2):
+        chosen, added = draw.choices(everything, k=count), [draw.gauss(0, 1) for _ in everything]
+        draws += [list(zip(chosen, more, strict=True)) for more in (added, [-one for one in added])]
+    return draws
 
 
 def _standard_error(values: Sequence[float], mean: float) -> float:
