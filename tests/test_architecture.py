@@ -245,3 +245,59 @@ def test_functions_are_short(path: str) -> None:
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert own_length(node) <= LONGEST_FUNCTION, node.name
+
+
+@pytest.mark.parametrize("path", [path for path in modules() if path.startswith("loadgen/")])
+def test_the_load_generator_knows_no_server(path: str) -> None:
+    """What it loads need not be ours."""
+    above = {"variants", "examples", "tests", "bench"}
+    assert not above & {module.partition(".")[0] for module, _ in imports_of(path)}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in modules() if path.startswith("variants/") and "/compare/" not in path],
+)
+def test_a_model_is_not_measured_by_itself(path: str) -> None:
+    """What compares them is beside them; only the list of commands knows it."""
+    for module, _ in imports_of(path):
+        assert not is_inside(module, "loadgen")
+        assert not is_inside(module, "variants.compare")
+
+
+#: The modules of `variants.compare`, each with those before it to build upon.
+COMPARE = (
+    "interrupting", "pinning", "usage", "disturbance", "statistics", "contestants", "servers",
+    "study", "report", "metrics", "diagnosis", "findings", "finding", "baseline", "measuring",
+    "comparing", "choosing", "views", "output", "command",
+)  # fmt: skip
+#: Those that only work something out.
+COMPARE_PURE = (
+    "statistics", "study", "metrics", "diagnosis", "findings", "finding", "baseline",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPARE)
+def test_comparing_has_its_layers(name: str) -> None:
+    """Imports point one way: none to what comes later in the list."""
+    own = f"variants.compare.{name}"
+    later = [f"variants.compare.{one}" for one in COMPARE[COMPARE.index(name) + 1 :]]
+    paths = [path for path in modules() if is_inside(name_of(path), own)]
+    assert paths
+    for path in paths:
+        for module, imported in imports_of(path):
+            for other in later:
+                assert not is_inside(module, other), path
+                assert other != f"{module}.{imported}", path
+
+
+def test_every_module_of_comparing_has_its_place() -> None:
+    """In that list."""
+    assert set(COMPARE) == submodules_of("variants.compare") - {"__init__", "__pycache__"}
+
+
+@pytest.mark.parametrize("name", COMPARE_PURE)
+def test_what_follows_is_worked_out_without_io(name: str) -> None:
+    """So it follows again from a report, and is tested without a server."""
+    for module, _ in imports_of(f"variants/compare/{name}.py"):
+        assert module.partition(".")[0] not in IMPURE - {"random", "datetime"}

@@ -223,6 +223,23 @@ def test_interrupted_it_writes_what_it_has(number: signal.Signals, tmp_path: Pat
     ]
 
 
+def test_interrupted_with_nobody_to_tell_it_writes_what_it_has(tmp_path: Path) -> None:
+    """As with ``| tee``, which Ctrl-C ends first."""
+    words = (*COMMAND, "--only", "scaling,asyncio", "--connections", "2", *SHORT, "--out", "out")
+    with subprocess.Popen(
+        words, cwd=tmp_path, env={**environment(), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.stderr.close()
+        process.stdout.close()
+        process.send_signal(signal.SIGINT)
+        assert 130 == process.wait(PATIENCE)
+    assert read(tmp_path / "out").partial
+
+
 def test_where_threads_fall_over_it_is_said_at_how_many(tmp_path: Path) -> None:
     """A memory limit is soon used up by their stacks."""
     done = compare(
@@ -290,6 +307,17 @@ def test_what_the_page_needs_is_said_first(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(output, "find_spec", lambda name: None if name == "plotly" else name)
     with pytest.raises(output.CannotWrite, match=r"plotly: pip install 'dumb_async\[compare\]'"):
         output.prepare(tmp_path)
+
+
+def test_another_reference_is_one_of_those_that_were_compared(tmp_path: Path) -> None:
+    """The report is rendered again beside it; nobody else will do."""
+    words = ("--from", saved(made_up.report(), tmp_path / "x.json"), "--out", "out", "--against")
+    done = compare(*words, "threads", cwd=tmp_path)
+    assert 0 == done.returncode
+    assert "as a ratio to threads" in done.stdout
+    done = compare(*words, "nobody", cwd=tmp_path)
+    assert 2 == done.returncode
+    assert "'nobody' is not among those" in done.stderr
 
 
 def test_there_is_a_list(tmp_path: Path) -> None:

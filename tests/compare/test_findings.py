@@ -92,6 +92,16 @@ def test_the_iterative_server_is_paralysed_and_it_is_said_why(findings: Findings
     assert State.RESPONSIVE is watched(findings, "asyncio", "long-wait").state
 
 
+def test_a_bystander_without_a_connection_is_one_of_a_paralysed_server(report: Report) -> None:
+    """As of one whose queue is full: that is no failure of the server to run."""
+    one = next(one for one in report.observations if one.contestant == "iterative")
+    refused = replace(one, result=None, made=replace(one.made, clients=5000, served=1))
+    assert State.PARALYSED is state_of(refused)
+    assert reason_of(refused).startswith(
+        "the bystander got no connection: it serves one client at a time"
+    )
+
+
 def test_what_a_server_is_at_is_told_from_its_cpu(report: Report) -> None:
     """Idle, it waits; else it is busy."""
     one = next(

@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import socket
+import threading
 from collections import Counter
 from collections.abc import Callable
 
@@ -163,6 +165,36 @@ def test_no_reply_in_time(drive: Drive) -> None:
     assert tally.response.min >= 0.099  # 3 digits are kept
     assert 0 == tally.replies == tally.service.total
     assert 1 == tally.never_served
+
+
+@pytest.mark.parametrize(("stay", "never_served"), [(False, 0), (True, 2)])
+def test_who_is_served_only_once_others_have_left(
+    drive: Drive, stay: bool, never_served: int
+) -> None:
+    """If nobody leaves before all have their replies, they are not served at all."""
+    turn = threading.Lock()
+
+    def one_at_a_time(connection: socket.socket) -> None:
+        with turn:
+            faulty.lavish(connection)
+
+    plan = Plan(seconds=0.1, clients=Profile.constant(3, 1))
+    with Faulty(one_at_a_time) as server:
+        engine = drive(server.address, plan, Options(timeout=0.5, stay=stay))
+
+    assert never_served == engine.tally.never_served
+    assert of(Phase.READ, Cause.TIMEOUT, never_served) == +engine.tally.lost_requests
+    assert engine.tally.replies > 1
+
+
+def test_those_who_stay_leave_together_once_all_have_their_replies(drive: Drive) -> None:
+    """In good order: nothing is lost, and nobody is waited for."""
+    plan = Plan(requests=30, seconds=None, clients=Profile.constant(3, 1))
+    with Faulty(faulty.lavish) as server:
+        engine = drive(server.address, plan, Options(stay=True))
+
+    assert (30, 0) == (engine.tally.replies, engine.tally.errors)
+    assert not engine.tally.lost_connections
 
 
 def test_a_server_that_does_not_read(drive: Drive) -> None:

@@ -16,7 +16,7 @@ from .study import WORKLOADS, Study
 MATRIX, SCALING = "matrix", "scaling"
 #: What a comparison of two minutes has.
 QUICK_CONTESTANTS: Final = ("asyncio", "uvloop", "trio", "iterative", "threads", "epoll")
-QUICK_SCENARIOS: Final = ("nothing", "long-wait", "slow-reader", "pipelining", "big-burn")
+QUICK_SCENARIOS: Final = ("nothing", "long-wait", "pipelining", "big-burn")
 QUICK: Final[Mapping[str, Any]] = {
     "connections": (10, 1000),
     "workloads": {"ping": WORKLOADS["ping"]},

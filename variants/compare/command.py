@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -137,22 +138,27 @@ def compare(
         old = output.load(baseline) if baseline else None
         if source is not None:
             report, where = output.load(source), out or source.parent
+            if given["against"] not in {None, *report.contestants}:
+                raise Contradiction(f"{given['against']!r} is not among those that are compared")
         else:
             comparing = Comparing(_study(given))
             now = datetime.now().astimezone()
             where = output.prepare(out or Path(f"compare-{now:%Y%m%d-%H%M%S}"))
             report = _measure(comparing)
         outcome = Outcome.of(report, given["against"] if source else None, old, threshold)
-        terminal.show(outcome.sheets)
         output.write(where, outcome)
     except (Contradiction, ServiceNotFound) as error:
         raise click.UsageError(str(error)) from None
     except (NoReport, output.CannotWrite) as error:
         _say(str(error))
         context.exit(1)
-    click.echo(f"written: {where / 'report.html'}, report.json and report.md beside it")
-    if report.partial and source is None:
-        _say("interrupted: the report is partial")
+    partial = report.partial and source is None
+    with suppress(BrokenPipeError, SystemExit):  # rich ends the program where nobody reads
+        terminal.show(outcome.sheets)
+        click.echo(f"written: {where / 'report.html'}, report.json and report.md beside it")
+        if partial:
+            _say("interrupted: the report is partial")
+    if partial:
         context.exit(INTERRUPTED)
     context.exit(PAST if outcome.past else 0)
 
@@ -196,7 +202,7 @@ def _measure(comparing: Comparing) -> Report:
                 done = comparing.do(step)
                 report.add(done)
                 view.end(step, done)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # rich ends the program where nobody reads
         report.partial = True
     report.ended = _now()
     return report

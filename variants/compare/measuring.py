@@ -81,7 +81,7 @@ class Bench:
                 end, disturbance = snapshot(server.pid), watch.end()
                 usage = Usage.between(begin, end, server.unloaded_bytes, played.made.served + 1)
                 return Observation(
-                    number, name, scenario.name, server.death or played.failure, played.made,
+                    number, name, scenario.name, server.death, played.made,
                     played.recovery, played.bystander, usage, disturbance,
                 )  # fmt: skip
         except ServerFailed as error:

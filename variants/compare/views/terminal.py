@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from loadgen.plan.units import show_duration, show_quantity
+from loadgen.scenarios import Scenario
 
 from ..comparing import Done, Step
 from ..diagnosis import State, state_of
-from ..report import Measurement, Observation
+from ..report import Observation
 from ..study import Load, Study
 from .sheets import Sheet
 
@@ -55,7 +56,7 @@ class Live:
     def __init__(self, console: Console, study: Study) -> None:
         self._study = study
         self._cells: dict[tuple[str, str], Text] = {}
-        self._loads: dict[str, None] = {}
+        self._workload = ""  # whose loads are shown
         self._progress = Progress(
             TextColumn("{task.completed:.0f} of {task.total:.0f}"), BarColumn(30),
             TimeRemainingColumn(), TextColumn("{task.description}"),
@@ -79,15 +80,14 @@ class Live:
 
     def begin(self, step: Step) -> None:
         """Show what is about to be measured."""
+        if isinstance(step.block.cell, Load):
+            self._workload = step.block.cell.workload
         self._progress.update(self._task, completed=step.number, description=titled(step))
         self._draw()
 
     def end(self, step: Step, done: Done) -> None:
         """Show what came of it."""
-        column = _column(step)
-        if isinstance(done, Measurement):
-            self._loads[column] = None
-        self._cells[done.contestant, column] = _cell(done)
+        self._cells[done.contestant, _column(step.block.cell)] = _cell(done)
         self._progress.update(self._task, completed=step.number + 1)
 
     def _draw(self) -> None:
@@ -95,8 +95,9 @@ class Live:
         if self._study.scenarios and self._study.watch_rounds:
             names = [one.name for one in self._study.scenarios]
             parts.append(self._table("p99 of a bystander's PING beside", names))
-        if self._loads:
-            parts.append(self._table("requests/s, last round", list(self._loads)))
+        if self._workload:
+            loads = [load for load in self._study.loads if load.workload == self._workload]
+            parts.append(self._table("requests/s, last round", [_column(load) for load in loads]))
         self._live.update(Group(*parts), refresh=True)
 
     def _table(self, title: str, columns: list[str]) -> Table:
@@ -141,7 +142,7 @@ class Lines:
 def titled(step: Step) -> str:
     """What a step is, in a line."""
     again = " (again)" if step.entry.again else ""
-    return f"{step.entry.contestant.name}{again}, {_column(step)}, round {step.block.number + 1}"
+    return f"{step.entry.contestant.name}{again}, {_column(step.block.cell)}, round {step.block.number + 1}"
 
 
 def show(sheets: Iterable[Sheet]) -> None:
@@ -163,8 +164,7 @@ def show(sheets: Iterable[Sheet]) -> None:
         console.print()
 
 
-def _column(step: Step) -> str:
-    cell = step.block.cell
+def _column(cell: Load | Scenario) -> str:
     return f"{cell.workload} {cell.connections:,}" if isinstance(cell, Load) else cell.name
 
 
