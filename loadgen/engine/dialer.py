@@ -12,6 +12,9 @@ from ..counts import Fault, Phase, Tally
 
 #: Connections being made at a time. Servers' backlogs are 128 and up.
 AT_A_TIME: Final = 64
+#: Seconds after which a connection that is not made is not one of those: the backlog is full, or
+#: nobody is there, and the rest would wait for the time-outs of all before them.
+STALLED: Final = 0.1
 #: IP_BIND_ADDRESS_NO_PORT of ip(7), which Python names since 3.12.
 _BIND_ADDRESS_NO_PORT: Final = 24
 
@@ -39,16 +42,14 @@ class Dialer:
         self._tally = tally
         self._queue: deque[tuple[int, asyncio.Protocol, Callable[[Fault], object]]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
+        self._stalled = 0  # of these
 
     def dial(
         self, number: int, protocol: asyncio.Protocol, failed: Callable[[Fault], object]
     ) -> None:
         """Connect ``protocol``; call ``failed`` if that can not be."""
         self._queue.append((number, protocol, failed))
-        if len(self._workers) < AT_A_TIME:
-            worker = self._loop.create_task(self._work())
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+        self._hire()
 
     async def close(self) -> None:
         """Connect nobody any more."""
@@ -57,8 +58,14 @@ class Dialer:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
 
+    def _hire(self) -> None:
+        if self._queue and len(self._workers) - self._stalled < AT_A_TIME:
+            worker = self._loop.create_task(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+
     async def _work(self) -> None:
-        while self._queue:
+        while self._queue and len(self._workers) - self._stalled <= AT_A_TIME:
             number, protocol, failed = self._queue.popleft()
             begun = monotonic()
             try:
@@ -81,13 +88,30 @@ class Dialer:
             # Over loopback it is made at once, which only a second call tells: there is no need
             # to wait then.
             if sock.connect_ex(self._address) and sock.connect_ex(self._address):
-                async with asyncio.timeout(self._timeout):
-                    await self._loop.sock_connect(sock, self._address)
+                await self._wait(sock)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._loop.create_connection(lambda: protocol, sock=sock)
         except BaseException:
             sock.close()
             raise
+
+    async def _wait(self, sock: socket.socket) -> None:
+        """Wait until it is made; others need not."""
+        stalled = False
+
+        def stall() -> None:
+            nonlocal stalled
+            stalled = True
+            self._stalled += 1
+            self._hire()
+
+        timer = self._loop.call_later(STALLED, stall)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._loop.sock_connect(sock, self._address)
+        finally:
+            timer.cancel()
+            self._stalled -= stalled
 
 
 def sources_between(text: str) -> list[str]:

@@ -197,6 +197,17 @@ def test_those_who_stay_leave_together_once_all_have_their_replies(drive: Drive)
     assert not engine.tally.lost_connections
 
 
+def test_nobody_waits_for_the_time_outs_of_others(drive: Drive) -> None:
+    """Of a full backlog: 64 after the other, each for a second, would be over after four."""
+    plan = Plan(seconds=0.05, clients=Profile.constant(200, 1))
+    options = Options(timeout=0.1, connect_timeout=1.0, reconnect_delay=60)
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+        engine = drive(listener.getsockname(), plan, options)
+
+    assert engine.tally.lost_connections[Fault(Phase.CONNECT, Cause.TIMEOUT)] >= 190
+    assert 1.0 < engine.vitals.connecting_s < 3.0
+
+
 def test_a_server_that_does_not_read(drive: Drive) -> None:
     """What could not even be written in time is an error of writing."""
     mix = Mix((b"X" * 1000,), (1.0,))

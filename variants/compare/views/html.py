@@ -18,8 +18,8 @@ from ..findings import Findings
 from ..metrics import METRICS, Mark, marks_of
 from ..report import Measurement, Observation, Report
 from ..statistics import Verdict
-from . import charts
-from .page import tables, words
+from . import charts, words
+from .page import tables
 from .sheets import Sheet
 
 _PAGE: Final = Path(__file__).parent / "page"

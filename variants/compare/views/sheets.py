@@ -11,7 +11,7 @@ from ..diagnosis import State
 from ..findings import Findings, Scaled, Watched
 from ..metrics import METRICS, Mark, Metric
 from ..report import Report
-from ..statistics import Estimate
+from . import words
 
 #: How a round that is to be taken with caution is marked.
 SIGNS: Final = {Mark.GENERATOR: "g", Mark.DISTURBED: "d"}
@@ -108,8 +108,8 @@ def cost(title: str, scaled: Sequence[Scaled]) -> Sheet:
         counts = (one.bytes_per_connection, one.voluntary, one.involuntary)
         sheet.rows.append([f"{one.connections:,}", one.contestant,
                            *(f"{us:.1f}" if us is not None else "" for us in cpu),
-                           _quantity(one.threads), size(one.resident_bytes),
-                           size(one.virtual_bytes), *map(_quantity, counts)])  # fmt: skip
+                           _quantity(one.threads), words.size(one.resident_bytes),
+                           words.size(one.virtual_bytes), *map(_quantity, counts)])  # fmt: skip
     return sheet
 
 
@@ -136,7 +136,7 @@ def comparisons(findings: Findings, metric: Metric) -> Sheet:
         if found := one.comparisons.get(metric.name):
             again = " (again)" if one.contestant == findings.against else ""
             sheet.rows.append([f"{one.contestant}{again}", one.workload, f"{one.connections:,}",
-                               f"{found.estimate.ratio:.2f}", interval(found.estimate),
+                               f"{found.estimate.ratio:.2f}", words.interval(found.estimate),
                                f"±{found.noise - 1:.0%}", found.verdict.value,
                                _marks(one)])  # fmt: skip
     if any(one.contestant == findings.against and one.comparisons for one in findings.scaled):
@@ -159,27 +159,11 @@ def changes_since(changed: Sequence[Change], notes: Sequence[str]) -> Sheet:
     ]
     sheet = Sheet("What has changed since the baseline?", head, names=2, notes=list(notes))
     for one in changed:
-        sheet.rows.append([one.contestant, one.workload, f"{one.connections:,}", titles[one.metric],
-                           f"{one.estimate.ratio:.2f}", interval(one.estimate), one.verdict.value,
-                           "PAST THE THRESHOLD" if one.past else ""])  # fmt: skip
+        load = [one.contestant, one.workload, f"{one.connections:,}"]
+        found = [f"{one.estimate.ratio:.2f}", words.interval(one.estimate), one.verdict.value]
+        past = "PAST THE THRESHOLD" if one.past else ""
+        sheet.rows.append([*load, titles[one.metric], *found, past])
     return sheet
-
-
-def interval(estimated: Estimate) -> str:
-    """What holds the true ratio."""
-    if estimated.low is None or estimated.high is None:
-        return ""
-    return f"{estimated.low:.2f} to {estimated.high:.2f}"
-
-
-def size(number: float | None) -> str:
-    """Bytes, in the unit of 1024s that suits them."""
-    if number is None:
-        return ""
-    for unit, bytes_ in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if number >= bytes_:
-            return f"{number / bytes_:.3g} {unit}"
-    return f"{number:.0f} B"
 
 
 def _marks(one: Scaled) -> str:

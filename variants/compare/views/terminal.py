@@ -142,7 +142,8 @@ class Lines:
 def titled(step: Step) -> str:
     """What a step is, in a line."""
     again = " (again)" if step.entry.again else ""
-    return f"{step.entry.contestant.name}{again}, {_column(step.block.cell)}, round {step.block.number + 1}"
+    cell, number = _column(step.block.cell), step.block.number + 1
+    return f"{step.entry.contestant.name}{again}, {cell}, round {number}"
 
 
 def show(sheets: Iterable[Sheet]) -> None:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from ...findings import Fall, Findings, Scaled
 from ...report import Report
-from ..page import words
+from .. import words
 from . import texts
 from .themes import Theme
 

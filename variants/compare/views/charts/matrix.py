@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from ...diagnosis import State
 from ...findings import Findings, Watched
 from ...report import Report
-from ..page import words
+from .. import words
 from . import texts
 from .themes import Theme
 

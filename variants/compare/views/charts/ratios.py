@@ -11,7 +11,7 @@ from ...findings import Comparison, Findings, Scaled
 from ...metrics import Metric
 from ...report import Report
 from ...statistics import Verdict
-from ..page import words
+from .. import words
 from . import texts
 from .themes import Theme
 
@@ -155,7 +155,7 @@ def _or(bound: float | None, otherwise: float) -> float:
 
 def _hover(row: _Row, one: Comparison) -> str:
     lines = [
-        f"{words.times(one.estimate.ratio)}, 95 %: {words.interval(one)}",
+        f"{words.times(one.estimate.ratio)}, 95 %: {words.interval(one.estimate)}",
         f"{one.verdict.value}, after {one.estimate.rounds} rounds",
         f"noise: up to {words.times(one.noise)}",
         "✕ it has fallen over: this is of the few it serves" if row.fell else "",

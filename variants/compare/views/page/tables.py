@@ -11,8 +11,8 @@ from ...findings import Comparison, Fall, Findings, Scaled, Watched
 from ...metrics import METRICS
 from ...report import Measurement, Observation, Report
 from ...statistics import Verdict
+from .. import words
 from ..sheets import Sheet
-from . import words
 
 #: The least and the most that a number a table is sorted by may be.
 _Key = float | str | None
@@ -182,7 +182,9 @@ def _compared(one: Comparison | None, fell: bool) -> Cell:
         return Cell(words.NOTHING)
     looks = {Verdict.FASTER: "faster", Verdict.SLOWER: "slow"}
     look = "pale" if fell else looks.get(one.verdict, "")
-    text = f"{one.verdict.value}: {words.times(one.estimate.ratio)} ({words.interval(one)})"
+    text = (
+        f"{one.verdict.value}: {words.times(one.estimate.ratio)} ({words.interval(one.estimate)})"
+    )
     return Cell(text, one.estimate.ratio, look)
 
 

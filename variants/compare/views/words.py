@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from loadgen.plan.units import show_duration
 
-from ...diagnosis import State
-from ...findings import Comparison, Scaled, Watched
-from ...metrics import Mark
-from ...report import Report
+from ..diagnosis import State
+from ..findings import Scaled, Watched
+from ..metrics import Mark
+from ..report import Report
+from ..statistics import Estimate
 
 #: What stands where there is no figure.
 NOTHING: Final = "\N{EN DASH}"
@@ -63,9 +64,9 @@ def about(ratio: float) -> str:
     return f"{ratio:.2g}{_TIMES}" if ratio < 10 else f"{ratio:,.0f}{_TIMES}"
 
 
-def interval(one: Comparison) -> str:
+def interval(estimate: Estimate) -> str:
     """Show an interval; one that is open above ends in ∞."""
-    low, high = one.estimate.low, one.estimate.high
+    low, high = estimate.low, estimate.high
     if low is None or high is None:
         return "no interval"
     return f"{low:.2f}{NOTHING}{'∞' if high == math.inf else f'{high:,.2f}'}"
