@@ -115,11 +115,16 @@ def write(where: Path, outcome: Outcome) -> None:
     report, findings = outcome.report, outcome.findings
     changes = next(iter(outcome.more), None)
     try:
-        _replace(where / "report.json", json.dumps(outcome.as_json(), allow_nan=False))
+        _replace(where / "report.json", _compact(outcome.as_json()))
         _replace(where / "report.md", markdown.render(report, findings, changes))
         _replace(where / "report.html", html.render(report, findings, changes))
     except OSError as error:
         raise CannotWrite(f"{where} cannot be written to: {error.strerror}") from None
+
+
+def _compact(data: dict[str, Any]) -> str:
+    """Raw counts are many: some 40 KB a measurement."""
+    return json.dumps(data, allow_nan=False, separators=(",", ":"))
 
 
 def _replace(path: Path, text: str) -> None:
