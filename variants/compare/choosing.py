@@ -22,6 +22,7 @@ QUICK: Final[Mapping[str, Any]] = {
     "workloads": {"ping": WORKLOADS["ping"]},
     "seconds": 0.3,
     "watch_seconds": 0.5,
+    "timeout": 1.0,
 }
 
 

@@ -97,8 +97,8 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
               help="How often each scenario is played.")  # fmt: skip
 @click.option("--watch-duration", "watch_seconds", type=types.TIMEOUT,
               help="How long a bystander looks on.  [default: 2s; --quick: 500ms]")  # fmt: skip
-@click.option("--timeout", type=types.TIMEOUT, default="2s",
-              help="When a request is given up.")  # fmt: skip
+@click.option("--timeout", type=types.TIMEOUT,
+              help="When a request is given up.  [default: 2s; --quick: 1s]")  # fmt: skip
 @click.option("--cpus", type=types.Parsed("SERVER:LOAD", Cpus.parse),
               help="CPUs, as in 0:1 or 0-1:2,4-5.  [default: the first : others]")  # fmt: skip
 @click.option("--memory-limit", type=types.Parsed("SIZE", read_size),

@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from dumb_async import Service
 from loadgen.agents import Job
@@ -15,6 +14,7 @@ from loadgen.engine import Options, Target
 from loadgen.plan import Mix, Plan, Profile
 from loadgen.results import Result
 from loadgen.scenarios import Beside, Scenario, play
+from loadgen.views import Silent
 
 from .disturbance import Watch
 from .report import Measurement, Observation
@@ -113,7 +113,7 @@ class Bench:
             return None, str(error)
 
 
-class _Look:
+class _Look(Silent):
     """A view of a run that shows nothing: it looks at the server, before and in the run."""
 
     def __init__(self, server: Server, connections: int, seconds: float) -> None:
@@ -122,17 +122,6 @@ class _Look:
         self._connections = connections
         self._begin: Snapshot | None = None
         self._end: Snapshot | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        pass
 
     def begin(self) -> float:
         """Wait until the server has accepted whom it will; return when to begin."""
