@@ -42,7 +42,7 @@ class Dialer:
         self._tally = tally
         self._queue: deque[tuple[int, asyncio.Protocol, Callable[[Fault], object]]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
-        self._stalled = 0  # of these
+        self._busy = 0  # of these, those that have not stalled
 
     def dial(
         self, number: int, protocol: asyncio.Protocol, failed: Callable[[Fault], object]
@@ -59,13 +59,14 @@ class Dialer:
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     def _hire(self) -> None:
-        if self._queue and len(self._workers) - self._stalled < AT_A_TIME:
+        if self._queue and self._busy < AT_A_TIME:
+            self._busy += 1
             worker = self._loop.create_task(self._work())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
 
     async def _work(self) -> None:
-        while self._queue and len(self._workers) - self._stalled <= AT_A_TIME:
+        while self._queue and self._busy <= AT_A_TIME:
             number, protocol, failed = self._queue.popleft()
             begun = monotonic()
             try:
@@ -76,6 +77,7 @@ class Dialer:
                 failed(fault)
             else:
                 self._tally().connect.record(monotonic() - begun)
+        self._busy -= 1
 
     async def _connect(self, number: int, protocol: asyncio.Protocol) -> None:
         sock = socket.socket(self._family, socket.SOCK_STREAM)
@@ -102,7 +104,7 @@ class Dialer:
         def stall() -> None:
             nonlocal stalled
             stalled = True
-            self._stalled += 1
+            self._busy -= 1
             self._hire()
 
         timer = self._loop.call_later(STALLED, stall)
@@ -111,7 +113,7 @@ class Dialer:
                 await self._loop.sock_connect(sock, self._address)
         finally:
             timer.cancel()
-            self._stalled -= stalled
+            self._busy += stalled
 
 
 def sources_between(text: str) -> list[str]:
