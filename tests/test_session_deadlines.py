@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dumb_async import dumb_service
@@ -428,6 +428,7 @@ steps = st.lists(
 
 
 @given(idle=timeouts, line=timeouts, write=timeouts, steps=steps)
+@example(idle=0.5, line=0.0, write=3.0, steps=[("stall", 0.0), ("pass", 2.0), ("listen", 0.0)])
 def test_every_deadline_is_kept_and_no_other(
     idle: float, line: float, write: float, steps: list[tuple[Any, float]]
 ) -> None:

@@ -178,6 +178,8 @@ class Session:
         self._began = 0.0
         if self.connection.unfinished:
             self._wait_for_line()
+        if idle := self._shared.settings.timeout_idle:  # it may have had longer, to read
+            self._shared.deadlines.watch(self, self._touched + idle)
         if self._unread == 0:
             self._end_input()
 
