@@ -429,6 +429,7 @@ steps = st.lists(
 
 @given(idle=timeouts, line=timeouts, write=timeouts, steps=steps)
 @example(idle=0.5, line=0.0, write=3.0, steps=[("stall", 0.0), ("pass", 2.0), ("listen", 0.0)])
+@example(idle=0.5, line=3.0, write=0.0, steps=[(b"P", 0.0), ("pass", 2.0), (b"PING\n", 0.0)])
 def test_every_deadline_is_kept_and_no_other(
     idle: float, line: float, write: float, steps: list[tuple[Any, float]]
 ) -> None:

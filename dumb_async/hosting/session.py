@@ -178,8 +178,6 @@ class Session:
         self._began = 0.0
         if self.connection.unfinished:
             self._wait_for_line()
-        if idle := self._shared.settings.timeout_idle:  # it may have had longer, to read
-            self._shared.deadlines.watch(self, self._touched + idle)
         if self._unread == 0:
             self._end_input()
 
@@ -250,19 +248,20 @@ class Session:
             self.sock.shutdown(socket.SHUT_RDWR)
 
     def due(self, now: float) -> float | None:
-        """When the client's patience, or ours with it, is at an end."""
+        """When patience is at an end; or to look again, as it may be idle before a longer one."""
         settings = self._shared.settings
+        look = now + (settings.timeout_idle or float("inf"))
         if self.phase is Phase.CLOSED or (self.ended and self.phase is Phase.LISTENING):
             return None
         if self.phase is Phase.LINGERING:
             return self._began + self._linger_for()
         if self.phase is Phase.STALLED and settings.timeout_write:
-            return self._began + settings.timeout_write
+            return min(self._began + settings.timeout_write, look)
         if self.phase is not Phase.LISTENING:
             later = settings.timeout_idle or settings.timeout_line
             return now + later if later else None
         if self.connection.unfinished and settings.timeout_line:
-            return self._began + settings.timeout_line
+            return min(self._began + settings.timeout_line, look)
         return self._touched + settings.timeout_idle if settings.timeout_idle else None
 
     def expire(self) -> None:
