@@ -10,9 +10,10 @@ import click
 from click.core import ParameterSource
 
 from bench.machine import BenchError, workbench
+from bench.plan import FIGURES, GENERATOR, WORKERS, Commands, Plan, Results
 from bench.report import as_json, tables
-from bench.suite import FIGURES, GENERATOR, WORKERS, Commands, Plan, Results, run
-from bench.targets import FOREIGN, LOOPS, VARIANTS
+from bench.suite import run
+from bench.targets import FOREIGN, LOOPS, NESTED, VARIANTS
 
 INTERRUPTED = 130
 
@@ -25,9 +26,15 @@ def ours(loop: str) -> list[str]:
     return [*server, "--port", "{port}", "--metrics-port", "0"]
 
 
+def bare(loop: str) -> list[str]:
+    """Return the command of the bare protocol of a loop."""
+    return [sys.executable, "-m", "bench.bare", loop, "{port}"]
+
+
 def variant(name: str) -> list[str]:
     """Return the command of a contrast server, also with its defaults."""
-    server = [sys.executable, "-m", "variants", name]
+    model = ["nested", "--loop", NESTED[name]] if name in NESTED else [name]
+    server = [sys.executable, "-m", "variants", *model]
     return [*server, "--port", "{port}", "--metrics-port", "0"]
 
 
@@ -75,8 +82,9 @@ def main(
 
     With a COMMAND, which follows --, our own loops are measured only where --loops asks for it.
 
-    Every round starts the floor and the servers afresh and gives them turns on one CPU, while
-    clients load them from another. Needs Linux, gcc, taskset and two CPUs.
+    Every round starts the floor, the servers and the bare protocols of our loops afresh and gives
+    them turns on one CPU, while clients load them from another. Needs Linux, gcc, taskset and two
+    CPUs.
 
     The figure workers is that of epoll-workers, whatever else is measured: two workers on both
     CPUs beside one on one.
@@ -87,7 +95,8 @@ def main(
     figures = only or [name for name in FIGURES if name != WORKERS or variants]
     if not commands and not {WORKERS, GENERATOR} & {*only}:
         raise click.UsageError("There is nothing to measure: no loop, no variant, no COMMAND.")
-    measure(Plan(commands, figures, rounds, seconds), json_file)
+    beside = {loop: bare(loop) for loop in loops}
+    measure(Plan(commands, figures, rounds, seconds, beside), json_file)
 
 
 def chosen_commands(

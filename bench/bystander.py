@@ -37,6 +37,7 @@ SCENARIOS: dict[str, type[trouble.Trouble]] = {
     "1 STREAM, fast reader": trouble.FastReader,
     "4 BURNs of 10^11": trouble.Burns,
     "4 clients pipelining": trouble.Pipeliners,
+    "4 pipelining BURN 1000": trouble.PipelinedBurns,
     "300 dribblers": trouble.Dribblers,
     "100 STREAMs, stalled": trouble.StalledReaders,
     "1000 WAITs": trouble.Waits,

@@ -1,7 +1,9 @@
 """How tables, numbers and verdicts are written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
+T = TypeVar("T")
 Row = Sequence[str]
 
 
@@ -41,3 +43,8 @@ def short(value: float) -> str:
             scaled = value / (limit if prefix != "k" else 1e3)
             return f"{scaled:.3g} {prefix}"
     return f"{value:.0f} "
+
+
+def in_order(measured: Mapping[str, T], order: Iterable[str]) -> Iterator[tuple[str, T]]:
+    """Return what was measured in the order of the tables."""
+    return ((key, measured[key]) for key in order if key in measured)

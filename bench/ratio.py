@@ -13,7 +13,6 @@ object.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -27,9 +26,8 @@ if not __package__:  # run as a file, by its path
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from bench.machine import BenchError, Workbench, median, workbench
-from bench.servers import Server, ask, connect, held_bytes, running
+from bench.servers import Server, ask, check_descriptors, connect, held_bytes, running
 
-SPARE_DESCRIPTORS = 100
 MEGABYTE = 1_000_000
 
 
@@ -131,9 +129,7 @@ def idle_bytes(server: Server, count: int) -> float:
 
     Raises BenchError where we may not hold as many, or one of them is not answered.
     """
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if count > limit - SPARE_DESCRIPTORS:
-        raise BenchError(f"{count} connections do not fit in the descriptor limit of {limit}")
+    check_descriptors(count)
     before = held_bytes(server)
     with ExitStack() as held:
         clients = [held.enter_context(connect(server.port)) for _ in range(count)]
@@ -145,12 +141,17 @@ def idle_bytes(server: Server, count: int) -> float:
         return (held_bytes(server) - before) / count
 
 
+def ratios(base: Sequence[Sample], server: Sequence[Sample]) -> list[float]:
+    """Return how fast a server was beside another, round by round."""
+    return [mine.per_s / other.per_s for other, mine in zip(base, server, strict=True)]
+
+
 def summary(floor: Sequence[Sample], server: Sequence[Sample]) -> dict[str, object]:
     """Sum up the rounds of a server and those of the floor beside it."""
-    ratios = [mine.per_s / base.per_s for base, mine in zip(floor, server, strict=True)]
+    each = ratios(floor, server)
     return {
-        "ratio": round(median(ratios), 3),
-        "ratios": [round(ratio, 3) for ratio in ratios],
+        "ratio": round(median(each), 3),
+        "ratios": [round(ratio, 3) for ratio in each],
         "floor_per_s": round(median([sample.per_s for sample in floor])),
         "server_per_s": round(median([sample.per_s for sample in server])),
         "floor_cpu_us": round(median([sample.cpu_us for sample in floor]), 3),

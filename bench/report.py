@@ -2,30 +2,22 @@
 
 import math
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 from bench.bystander import ONSET_S, SCENARIOS, Scene
-from bench.layout import Row, judged, short, table
+from bench.intake import CLIENTS
+from bench.layout import Row, in_order, judged, short, table
 from bench.machine import median
-from bench.ratio import Sample, summary
-from bench.suite import IDLE_CONNECTIONS, WORKS, Pair, Plan, Results
-from bench.targets import GENERATED, IDLE_BYTES, P99_MS, RATIOS, READY_S, SPEEDUP
+from bench.plan import Plan, Results
+from bench.speed import SPEED_HEAD, SPEED_NOTE, speed, speed_rows
+from bench.suite import IDLE_CONNECTIONS
+from bench.targets import GENERATED, IDLE_BYTES, INTAKE_S, P99_MS, READY_S, SPEEDUP
 from bench.workers import CONNECTIONS, CREWS, ITERATIONS, JUDGED, ONE, Turn
 
-TITLES = {
-    "ping50": "PING, 50 connections",
-    "ping1000": "PING, 1000 connections",
-    "pipeline64": "PING, 64 deep",
-    "stream": "STREAM of 2 GB",
-}
-
-T = TypeVar("T")
-
-SPEED_HEAD = ("", "server", "ratio", "target", "", "lowest", "highest", "by CPU", "per second",
-              "CPU µs each", "floor's", "p99 ms")  # fmt: skip
 IDLE_HEAD = ("", "server", "bytes", "target", "")
+INTAKE_HEAD = ("", "server", "s", "target", "", "best", "longest", "CPU µs each")
 READY_HEAD = ("", "server", "s", "target", "", "longest")
 BYSTANDER_HEAD = ("beside", "server", "p99", "target", "", "best", "p50", "max", "with onset",
                   "onset max", "late", "stolen", "others", "trouble made", "")  # fmt: skip
@@ -36,8 +28,8 @@ WORKERS_HEAD = ("", "epoll-workers", "ratio", "target", "", "lowest", "highest",
 GENERATOR_HEAD = ("", "of", "median", "target", "", "worst", "")
 
 NOTES = {
-    "speed": "by CPU: the ratio of CPU time spent per request (per MB of a STREAM), which a busy "
-    "machine disturbs less.",
+    "intake": "From the first connect until each client has had its PONG. The floor's row is what "
+    "the clients and the kernel take.",
     "bystander": f"""\
 p99 and p50 are medians of the rounds, best is the lowest p99 of a round, max the worst of all.
 The first {ONSET_S} s of trouble are told apart: "with onset" is the p99 with them counted too,
@@ -56,9 +48,11 @@ processes, by the clock. The client's share is of the second CPU. A ratio over 2
 def tables(results: Results) -> str:
     """Lay out all that was measured; what was not has no table."""
     parts = [
-        table("Speed, as a ratio to the floor in C", SPEED_HEAD, speed_rows(results)),
-        NOTES["speed"] if results.pairs else "",
+        table("Speed, as a ratio to the floor in C", SPEED_HEAD, speed_rows(results.speed)),
+        SPEED_NOTE if results.speed else "",
         table("Private memory of an idle connection", IDLE_HEAD, idle_rows(results)),
+        table("A crowd that comes at once", INTAKE_HEAD, intake_rows(results)),
+        NOTES["intake"] if results.intakes else "",
         table("From start to the first PONG", READY_HEAD, ready_rows(results)),
         table("A bystander's PING every 5 ms, in ms", BYSTANDER_HEAD, bystander_rows(results)),
         NOTES["bystander"] if results.scenes else "",
@@ -68,45 +62,6 @@ def tables(results: Results) -> str:
         "\n".join(f"NOT MEASURED: {failure}" for failure in results.failures),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def speed_rows(results: Results) -> Iterator[Row]:
-    """Return a row for each figure that is a ratio, and each server."""
-    for figure, servers in in_order(results.pairs, WORKS):
-        for name, pairs in servers.items():
-            yield speed_row(figure, name, pairs)
-
-
-def speed_row(figure: str, name: str, pairs: Sequence[Pair]) -> Row:
-    """Sum up one server's rounds of one figure."""
-    sums = speed(pairs)
-    target = RATIOS[figure].get(name)
-    verdict = judged(sums["ratio"], at_least=target)
-    for spoilt in ("unanswered", "errors"):
-        if sums[spoilt]:
-            verdict = f"{sums[spoilt]} {spoilt.upper()}"
-    return (
-        TITLES[figure],
-        name,
-        f"{sums['ratio']:.2f}",
-        f"≥ {target:.2f}" if target else "",
-        verdict,
-        f"{min(sums['ratios']):.2f}",
-        f"{max(sums['ratios']):.2f}",
-        f"{sums['floor_cpu_us'] / max(sums['server_cpu_us'], 1e-9):.2f}",
-        short(sums["server_per_s"]) + ("B" if figure == "stream" else ""),
-        f"{sums['server_cpu_us']:.2f}",
-        f"{sums['floor_cpu_us']:.2f}",
-        f"{sums['p99_us'] / 1000:.2f}" if sums["p99_us"] else "",
-    )
-
-
-def speed(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Sum up the rounds of a server beside those of the floor."""
-    floor: tuple[Sample, ...]
-    server: tuple[Sample, ...]
-    floor, server = zip(*pairs, strict=True)
-    return summary(floor, server)
 
 
 def idle_rows(results: Results) -> Iterator[Row]:
@@ -119,6 +74,22 @@ def idle_rows(results: Results) -> Iterator[Row]:
             f"{measured:,.0f}",
             f"≤ {target:,.0f}" if target else "",
             judged(measured, at_most=target),
+        )
+
+
+def intake_rows(results: Results) -> Iterator[Row]:
+    """Return a row for each server, the floor among them."""
+    for name, intakes in results.intakes.items():
+        target, seconds = INTAKE_S.get(name), [one.seconds for one in intakes]
+        yield (
+            f"{CLIENTS:,} connections taken in",
+            name,
+            f"{median(seconds):.2f}",
+            f"≤ {target:.2f}" if target else "",
+            judged(median(seconds), at_most=target),
+            f"{min(seconds):.2f}",
+            f"{max(seconds):.2f}",
+            f"{median([one.cpu_us for one in intakes]):.0f}",
         )
 
 
@@ -261,11 +232,6 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
-def in_order(measured: dict[str, T], order: Iterable[str]) -> Iterator[tuple[str, T]]:
-    """Return what was measured in the order of the tables."""
-    return ((key, measured[key]) for key in order if key in measured)
-
-
 def as_json(plan: Plan, results: Results) -> dict[str, Any]:
     """Return all figures with their rounds, for programs to read."""
     return {
@@ -274,14 +240,18 @@ def as_json(plan: Plan, results: Results) -> dict[str, Any]:
         "rounds": plan.rounds,
         "seconds": plan.seconds,
         "commands": {name: list(command) for name, command in plan.commands.items()},
+        "bare_commands": {name: list(command) for name, command in plan.bare.items()},
         "speed": {
             figure: {
-                name: {**speed(pairs), "rounds": [[asdict(one) for one in pair] for pair in pairs]}
-                for name, pairs in servers.items()
+                name: {**speed(rounds), "rounds": [asdict(one) for one in rounds]}
+                for name, rounds in servers.items()
             }
-            for figure, servers in results.pairs.items()
+            for figure, servers in results.speed.items()
         },
         "idle_bytes": results.idle_bytes,
+        "intake": {
+            name: [asdict(one) for one in intakes] for name, intakes in results.intakes.items()
+        },
         "ready_s": results.ready_s,
         "bystander": {
             scenario: {

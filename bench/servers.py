@@ -1,5 +1,6 @@
 """A server to measure: started on CPUs of its own, ready when used, gone afterwards."""
 
+import resource
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from variants.compare.servers import running as started
 from variants.compare.usage import family, private_bytes
 
 REPLY_WITHIN_S = 20.0
+SPARE_DESCRIPTORS = 100
 PROBE = Probe(dumb_service(), b"PING")
 
-__all__ = ["Server", "ask", "connect", "held_bytes", "running"]
+__all__ = ["HOST", "Server", "ask", "check_descriptors", "connect", "held_bytes", "running"]
 
 
 @contextmanager
@@ -43,6 +45,13 @@ def ask(server: Server, request: str) -> str:
 def held_bytes(server: Server) -> int:
     """Private memory of the server and its children, see `private_bytes`."""
     return private_bytes(family(server.pid))
+
+
+def check_descriptors(count: int) -> None:
+    """Raise BenchError where we may not hold so many connections, nor may a server we start."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if count > limit - SPARE_DESCRIPTORS:
+        raise BenchError(f"{count} connections do not fit in the descriptor limit of {limit}")
 
 
 def connect(port: int, timeout: float = REPLY_WITHIN_S) -> socket.socket:

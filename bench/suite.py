@@ -1,97 +1,59 @@
-"""Every figure in one run: what is measured, in which order, and what came of it.
+"""Every figure in one run, and in which order.
 
 A round measures the floor and then each server, figure by figure, so that a busy minute of
 the machine falls on all of them alike; what is reported are medians over the rounds.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 
-from bench.bystander import SCENARIOS, Scene, play
-from bench.generator import Generated, generate
+from bench.bystander import SCENARIOS, play
+from bench.generator import generate
+from bench.intake import CLIENTS, take_in
 from bench.machine import BenchError, Workbench
-from bench.ratio import Load, Sample, Stream, Work, idle_bytes, take_turn
-from bench.servers import Server, running
+from bench.plan import (
+    BYSTANDER,
+    GENERATOR,
+    IDLE,
+    INTAKE,
+    PINGS,
+    READY,
+    WORKERS,
+    WORKS,
+    Commands,
+    Plan,
+    Results,
+    Round,
+)
+from bench.ratio import Sample, Work, idle_bytes, take_turn
+from bench.servers import Server, check_descriptors, running
 from bench.targets import FLOOR, check_room
 from bench.workers import CREWS, Turn, hired
 from bench.workers import take_turn as take_crew_turn
 
-STREAM_BYTES = 2 * 10**9
 IDLE_CONNECTIONS = 9_000
 WATCH_S = 1.7
 WATCH_EVERY = 2
 
-IDLE, READY, BYSTANDER, WORKERS = "idle", "ready", "bystander", "workers"
-GENERATOR = "generator"
-WORKS = ("ping50", "ping1000", "pipeline64", "stream")
-FIGURES = (*WORKS, IDLE, READY, BYSTANDER, WORKERS, GENERATOR)
-
-Commands = Mapping[str, Sequence[str]]
 Tell = Callable[[str], None]
-Pair = tuple[Sample, Sample]
-"""What the floor and a server did in the same round."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to measure, of which servers, for how long."""
-
-    commands: Commands
-    figures: Collection[str] = FIGURES
-    rounds: int = 5
-    seconds: float = 0.6
-
-    def works(self, load: str) -> dict[str, Work]:
-        """Return the figures that are ratios to the floor; `load` is the load program."""
-        every: dict[str, Work] = {
-            "ping50": Load(load, 50, seconds=self.seconds),
-            "ping1000": Load(load, 1000, seconds=self.seconds),
-            "pipeline64": Load(load, 50, pipeline=64, seconds=self.seconds),
-            "stream": Stream(STREAM_BYTES),
-        }
-        return {figure: every[figure] for figure in WORKS if figure in self.figures}
-
-
-@dataclass(slots=True)
-class Results:
-    """What was measured so far: by figure or scenario, then server, then round."""
-
-    pairs: dict[str, dict[str, list[Pair]]] = field(default_factory=dict)
-    scenes: dict[str, dict[str, list[Scene]]] = field(default_factory=dict)
-    ready_s: dict[str, list[float]] = field(default_factory=dict)
-    idle_bytes: dict[str, float] = field(default_factory=dict)
-    turns: list[dict[str, Turn]] = field(default_factory=list)
-    """Of each round, what the crews of workers did."""
-    generated: Generated = field(default_factory=Generated)
-    failures: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def noting(self, what: str) -> Iterator[None]:
-        """Keep what cannot be measured as a failure, told once for all rounds, and go on."""
-        try:
-            yield
-        except (BenchError, OSError) as error:
-            failure = f"{what}: {error}"
-            if failure not in self.failures:
-                self.failures.append(failure)
 
 
 def run(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
     """Measure all of the plan into the results; `tell` hears what is being done."""
     for number in range(plan.rounds):
         tell_more = prefixed(f"round {number + 1} of {plan.rounds}: ", tell)
-        if {READY, *WORKS} & {*plan.figures}:
+        if plan.wants(READY, *WORKS):
             compare(bench, plan, results, tell_more)
-        if BYSTANDER in plan.figures and number % WATCH_EVERY == 0:
+        if plan.wants(INTAKE):
+            admit(bench, plan, results, tell_more)
+        if plan.wants(BYSTANDER) and number % WATCH_EVERY == 0:
             watch(bench, plan, results, tell_more)
-        if WORKERS in plan.figures:
+        if plan.wants(WORKERS):
             employ(bench, plan, results, tell_more)
-        if GENERATOR in plan.figures:
-            tell_more("the load generator")
-            with results.noting("the load generator"):
+        if plan.wants(GENERATOR):
+            with step("the load generator", results, tell_more):
                 generate(bench, plan.seconds, results.generated)
-    if IDLE in plan.figures:
+    if plan.wants(IDLE):
         weigh(bench, plan, results, tell)
 
 
@@ -100,42 +62,93 @@ def prefixed(prefix: str, tell: Tell) -> Tell:
     return lambda what: tell(prefix + what)
 
 
+@contextmanager
+def step(what: str, results: Results, tell: Tell) -> Iterator[None]:
+    """Tell what the block measures; that it cannot be measured is a failure, and not the end."""
+    tell(what)
+    with results.noting(what):
+        yield
+
+
 def compare(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
     """Start the floor and the servers, and have them take turns at each work."""
     with ExitStack() as stack:
-        servers: dict[str, Server] = {}
-        for name, command in {FLOOR: bench.floor, **plan.commands}.items():
-            tell(f"{name}, starting")
-            with results.noting(f"start, {name}"):
-                servers[name] = stack.enter_context(running(command, bench.server_cpu))
-                servers[name].pause()
-                results.ready_s.setdefault(name, []).append(servers[name].ready_s)
+
+        def started(commands: Commands, kind: str = "") -> dict[str, Server]:
+            servers: dict[str, Server] = {}
+            for name, command in commands.items():
+                with step(f"start, {kind}{name}", results, tell):
+                    servers[name] = stack.enter_context(running(command, bench.server_cpu))
+                    servers[name].pause()
+            return servers
+
+        servers = started({FLOOR: bench.floor, **plan.commands})
+        for name, server in servers.items():
+            results.ready_s.setdefault(name, []).append(server.ready_s)
+        bare = started(plan.bare, "bare ") if plan.wants(*PINGS) else {}
         for figure, work in plan.works(bench.load).items():
             with results.noting(f"{figure}, {FLOOR}"):
-                take_turns(figure, work, servers, results, tell)
+                take_turns(figure, work, servers, bare, results, tell)
 
 
 def take_turns(
-    figure: str, work: Work, servers: Mapping[str, Server], results: Results, tell: Tell
+    figure: str,
+    work: Work,
+    servers: Mapping[str, Server],
+    bare: Mapping[str, Server],
+    results: Results,
+    tell: Tell,
 ) -> None:
-    """Have the floor do the work, then each server. Raises BenchError if the floor does not."""
+    """Have the floor do the work, then each server and, at once, the bare protocol beside it.
+
+    Raises BenchError if the floor does not.
+    """
     if FLOOR not in servers:
         raise BenchError("it does not run, so there is nothing to compare with")
     tell(f"{figure}, {FLOOR}")
     base = take_turn(servers[FLOOR], work)
     for name in [name for name in servers if name != FLOOR]:
-        tell(f"{figure}, {name}")
-        with results.noting(f"{figure}, {name}"):
+        with step(f"{figure}, {name}", results, tell):
             check_room(name, work.connections)
-            pair = (base, take_turn(servers[name], work))
-            results.pairs.setdefault(figure, {}).setdefault(name, []).append(pair)
+            sample = take_turn(servers[name], work)
+            limit = bare_turn(figure, work, name, bare, results, tell)
+            rounds = results.speed.setdefault(figure, {}).setdefault(name, [])
+            rounds.append(Round(base, sample, limit))
+
+
+def bare_turn(
+    figure: str,
+    work: Work,
+    name: str,
+    bare: Mapping[str, Server],
+    results: Results,
+    tell: Tell,
+) -> Sample | None:
+    """Have the bare protocol beside a server do the work; None where it cannot, or is none."""
+    if figure in PINGS and name in bare:
+        with step(f"{figure}, bare {name}", results, tell):
+            sample = take_turn(bare[name], work)
+            if sample.per_s:
+                return sample
+            raise BenchError("nothing was answered")
+    return None
+
+
+def admit(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
+    """Have a crowd come to the floor and to each server, freshly started."""
+    with results.noting(INTAKE):
+        check_descriptors(CLIENTS)
+        for name, command in {FLOOR: bench.floor, **plan.commands}.items():
+            with step(f"{INTAKE}, {name}", results, tell):
+                check_room(name, CLIENTS)
+                with running(command, bench.server_cpu) as server:
+                    results.intakes.setdefault(name, []).append(take_in(server))
 
 
 def watch(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
     """Play every scenario with every server, each freshly started."""
     for scenario, name, command in scenes_of(plan.commands):
-        tell(f"bystander beside {scenario}, {name}")
-        with results.noting(f"bystander beside {scenario}, {name}"):
+        with step(f"bystander beside {scenario}, {name}", results, tell):
             check_room(name, SCENARIOS[scenario].clients + 1)
             scene = play(bench, command, scenario, WATCH_S)
             results.scenes.setdefault(scenario, {}).setdefault(name, []).append(scene)
@@ -152,8 +165,7 @@ def scenes_of(commands: Commands) -> Iterable[tuple[str, str, Sequence[str]]]:
 def weigh(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
     """Hold idle connections on each server, freshly started."""
     for name, command in plan.commands.items():
-        tell(f"{IDLE_CONNECTIONS} idle connections, {name}")
-        with results.noting(f"idle, {name}"):
+        with step(f"{IDLE}, {name}", results, tell):
             check_room(name, IDLE_CONNECTIONS)
             with running(command, bench.server_cpu) as server:
                 results.idle_bytes[name] = idle_bytes(server, IDLE_CONNECTIONS)
@@ -165,12 +177,10 @@ def employ(bench: Workbench, plan: Plan, results: Results, tell: Tell) -> None:
     with ExitStack() as stack:
         servers: dict[str, Server] = {}
         for name, crew in CREWS.items():
-            tell(f"{name}, starting")
-            with results.noting(f"workers, start of {name}"):
+            with step(f"workers, start of {name}", results, tell):
                 servers[name] = stack.enter_context(hired(bench, crew))
         for name, server in servers.items():
-            tell(f"workers, {name}")
-            with results.noting(f"workers, {name}"):
+            with step(f"workers, {name}", results, tell):
                 cpus = CREWS[name].among(bench)
                 turns[name] = take_crew_turn(server, cpus, bench.client_cpu, plan.seconds)
     results.turns.append(turns)

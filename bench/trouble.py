@@ -149,6 +149,12 @@ class Busy(Trouble):
             raise ConnectionError("closed by the server")
         return size
 
+    def read_replies(self, index: int) -> int:
+        """Read, count the replies of a line each that ended in it, and return how many."""
+        count = self.buffer.count(b"\n", 0, self.read(index))
+        self.work += count
+        return count
+
     def readable(self, index: int) -> None:
         """Read, and count what came."""
         self.work += self.read(index)
@@ -184,13 +190,26 @@ class Pipeliners(Busy):
 
     def readable(self, index: int) -> None:
         """Read, and count whole replies."""
-        self.work += self.buffer.count(b"\n", 0, self.read(index))
+        self.read_replies(index)
 
     def writable(self, index: int) -> None:
         """Send as much as the socket takes, going on where the last line was cut."""
         offset = self.offsets[index]
         sent = self.sockets[index].send(self.batch[offset:])
         self.offsets[index] = (offset + sent) % len(PING)
+
+
+class PipelinedBurns(Busy):
+    """Four clients with 256 short BURNs in flight each: a new one for every reply."""
+
+    unit = "replies/s"
+    clients = 4
+    burn = b"BURN 1000\n"
+    request = burn * 256
+
+    def readable(self, index: int) -> None:
+        """Ask anew for every reply that came; the sockets take the little that is in flight."""
+        self.sockets[index].send(self.burn * self.read_replies(index))
 
 
 class Waits(Busy):

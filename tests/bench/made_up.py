@@ -1,17 +1,21 @@
 """Results that nobody measured, to lay out and to judge."""
 
 from bench.bystander import Scene, Watch
+from bench.plan import Round
 from bench.ratio import Sample
-from bench.suite import Pair
 from bench.workers import Turn
 
 FLOOR_PER_S = 100_000.0
 
 
-def pair(ratio: float, *, errors: int = 0, unanswered: int = 0) -> Pair:
+def sample(ratio: float, *, errors: int = 0, unanswered: int = 0) -> Sample:
+    """A turn that was so fast beside the floor's."""
+    return Sample(FLOOR_PER_S * ratio, 8.0 / ratio, 2000.0, errors, unanswered)
+
+
+def compared(ratio: float, *, errors: int = 0, unanswered: int = 0) -> Round:
     """A round in which a server was so fast beside the floor."""
-    base = Sample(FLOOR_PER_S, 8.0, 1000.0)
-    return base, Sample(FLOOR_PER_S * ratio, 8.0 / ratio, 2000.0, errors, unanswered)
+    return Round(sample(1), sample(ratio, errors=errors, unanswered=unanswered))
 
 
 def scene(p99_ms: float, *, unanswered: int = 0) -> Scene:

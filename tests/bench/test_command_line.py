@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import bench.__main__ as command_line
-from bench.suite import FIGURES, WORKERS, Plan
-from bench.targets import LOOPS, VARIANTS
+from bench.plan import FIGURES, WORKERS, Plan
+from bench.targets import LOOPS, NESTED, VARIANTS
 
 Ask = Callable[..., Plan]
 
@@ -57,11 +57,27 @@ def test_variants_are_measured_alone(plan_for: Ask, none: str) -> None:
     assert ["epoll"] == list(plan_for("--loops", none, "--variants", "epoll").commands)
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in NESTED])
 def test_a_variant_is_started_as_anybody_would(plan_for: Ask, name: str) -> None:
     """By the name it has on its own command line; on a port that is then found."""
     command = plan_for("--loops", "", "--variants", name).commands[name]
     assert ["-m", "variants", name, "--port", "{port}", "--metrics-port", "0"] == command[1:]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
+def test_a_variant_on_several_loops_has_a_name_for_each(plan_for: Ask, loop: str) -> None:
+    """It is started with the loop that its name says."""
+    name = f"nested-{loop}"
+    command = plan_for("--loops", "", "--variants", name).commands[name]
+    assert ["-m", "variants", "nested", "--loop", loop, "--port", "{port}"] == list(command[1:8])
+
+
+def test_our_loops_have_a_bare_protocol_beside_them(plan_for: Ask) -> None:
+    """Those that are measured, and nothing else has."""
+    plan = plan_for("--loops", "trio,anyio-uvloop", "--variants", "epoll", "--", "./server")
+    assert ["trio", "anyio-uvloop"] == list(plan.bare)
+    for loop, command in plan.bare.items():
+        assert ["-m", "bench.bare", loop, "{port}"] == list(command[1:])
 
 
 @pytest.mark.parametrize("loop", LOOPS)

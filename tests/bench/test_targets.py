@@ -6,7 +6,7 @@ import variants
 from bench import targets
 from bench.bystander import SCENARIOS
 from bench.machine import BenchError
-from bench.suite import WORKS
+from bench.plan import PINGS, WORKS
 from dumb_async.runtimes import NAMES
 from variants import select
 
@@ -14,18 +14,43 @@ from variants import select
 def test_every_server_of_the_project_is_known() -> None:
     """The loops, and the variants with our commands: all but the chats."""
     assert set(NAMES) == set(targets.LOOPS)
-    talkers = [name for name in variants.NAMES if not name.endswith("-chat")]
-    assert talkers == list(targets.VARIANTS)
+    talkers = {name for name in variants.NAMES if not name.endswith("-chat")}
+    measured = {"nested" if name in targets.NESTED else name for name in targets.VARIANTS}
+    assert talkers | {"nested"} == measured
 
 
 def test_targets_are_for_servers_that_there_are() -> None:
     """A name that is misspelt would have no target."""
     known = {targets.FLOOR, targets.FOREIGN, *targets.LOOPS, *targets.VARIANTS}
-    by_server = (targets.IDLE_BYTES, targets.READY_S, targets.P99_MS, *targets.RATIOS.values())
+    by_figure = (*targets.RATIOS.values(), *targets.OF_BARE.values())
+    others = (targets.IDLE_BYTES, targets.INTAKE_S, targets.READY_S, targets.P99_MS)
+    by_server = (*by_figure, *others)
     for named in by_server:
         assert set(named) <= known
     assert set(targets.MOST_CLIENTS) <= known
     assert list(WORKS) == list(targets.RATIOS)
+    assert set(targets.OF_BARE) <= set(PINGS)
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        (targets.RATIOS["ping50"], (0.75, 0.65, 0.38)),
+        (targets.RATIOS["ping1000"], (0.65, 0.55, 0.38)),
+        (targets.RATIOS["pipeline64"], (0.60, 0.55, 0.38)),
+        (targets.RATIOS["stream"], (1.5, 1.5, 1.5)),
+        (targets.OF_BARE["ping50"], (0.88, 0.88, 0.88)),
+        (targets.IDLE_BYTES, (4096, 4096, 4096)),
+        (targets.INTAKE_S, (2.0, 2.0, 2.0)),
+        (targets.P99_MS, (5.0, 5.0, 5.0)),
+    ],
+)
+def test_the_figures_of_our_loops(
+    measured: dict[str, float], expected: tuple[float, float, float]
+) -> None:
+    """Of uvloop, asyncio and trio; with anyio between they are shown and not judged."""
+    of_ours = {name: measured[name] for name in targets.LOOPS if name in measured}
+    assert dict(zip(("uvloop", "asyncio", "trio"), expected, strict=True)) == of_ours
 
 
 @pytest.mark.parametrize(
