@@ -13,6 +13,7 @@ for the core underneath.
 """
 
 from .commands import dumb_service
+from .handler import Receive, handle
 from .hosting import ServiceNotFound, Settings, load_service
 from .protocol import (
     NEED_DATA,
@@ -30,7 +31,7 @@ from .protocol import (
     integer,
 )
 from .running import run
-from .serving import Server, serve
+from .server import Server, serve
 from .version import __version__
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Connection",
     "Expected",
     "InvalidArgument",
+    "Receive",
     "Send",
     "Server",
     "Service",
@@ -51,6 +53,7 @@ __all__ = [
     "__version__",
     "decimal",
     "dumb_service",
+    "handle",
     "integer",
     "load_service",
     "run",

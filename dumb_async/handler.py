@@ -1,109 +1,95 @@
-"""The handler: what has to wait for one client, written once for every runtime.
+"""The handler: one coroutine for each client, from connect to close.
 
-A task exists only while there is CPU work to do or a client that does not take its reply;
-one that sleeps or is silent is an entry in a table and nothing else.
+It is the loop that every driver of the core follows: ask what is next, do it, ask again. It
+knows neither a runtime nor a socket, and awaits nothing but methods of its stream and of its
+context. So this very function runs on asyncio, uvloop, trio and anyio, on the hand-made
+scheduler of `variants.coro` and over the tutorial's streams; and over a stream whose methods
+never suspend it is the loop of a thread.
+
+    socket ──▶ stream ── receive(data) ──▶ session ──▶ core
+    socket ◀── stream ◀──── write(data) ── session ◀── core
+                  │
+                  └── wakes the handler only for what has to wait
+
+While the handler is parked in ``serve``, the stream hands each read to ``session.receive``, a
+plain function that answers at once whatever can be: a PING wakes no coroutine.
 """
 
-import contextlib
 import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
-from .dispatcher import Dispatcher
-from .hosting import Stats
-from .hosting.logs import log_failure
-from .hosting.session import AT_ONCE, Session
-from .protocol import Action, Close, Compute, NeedData, Send
-from .runtimes import Runtime
+from . import hosting
+from .hosting import Session, log_failure
+from .protocol import NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
 
 logger = logging.getLogger(__name__)
 
+Receive = Callable[[bytes], Action | NeedData]
 
-class Handler:
-    """Performs actions for sessions, one task each while there is something to wait for."""
 
-    def __init__(self, runtime: Runtime, dispatcher: Dispatcher, stats: Stats) -> None:
-        self._runtime = runtime
-        self._dispatcher = dispatcher
-        self._stats = stats
-        # Whoever holds it has this turn of the loop: so there is one slice of CPU work, or
-        # one large write, per turn, however many clients want one.
-        self._turn = runtime.lock()
+class Stream(hosting.Stream, Protocol):
+    """The connection to one client."""
 
-    async def handle(self, session: Session, action: Action) -> None:
-        """Perform ``action`` and those after it, until the core needs data, sleeps or closes.
+    async def open(self) -> None:
+        """Get ready to read and to write."""
 
-        Cancelled, it closes the connection as it is.
+    def serve(self, receive: Receive, /) -> Awaitable[Action | NeedData]:
+        """Hand reads to ``receive``, the end of input as ``b""``, until something has to wait.
+
+        :return: what ``receive`` has returned that is not NEED_DATA.
         """
-        after: Action | NeedData = Close()
-        try:
-            with self._runtime.cancel_scope() as scope:
-                session.cancel = scope.cancel
-                if session.watched:  # else it was reset before this task began
-                    after = await self._perform(session, action)
-        except Exception as error:
-            self._stats.lost(error)
-        finally:
-            session.cancel = None
-            if session.watched and not isinstance(after, Close):
-                self._dispatcher.carry_on(session, after)
-            else:
-                self._dispatcher.remove(session)
 
-    async def _perform(self, session: Session, action: Action | NeedData) -> Action | NeedData:
-        """Follow the core until it needs data, sleeps or has closed; return which."""
-        connection = session.connection
-        while True:
+    async def aclose(self) -> None:
+        """Close it as it is: what is unsent is dropped. Cancelled, it is closed all the same."""
+
+
+S = TypeVar("S", bound=Stream)
+
+
+class Context(Protocol[S]):
+    """What performs actions for a session: all that takes time."""
+
+    async def send(self, session: Session[S], data: bytes, /) -> None:
+        """Write all of ``data``, and give others their turn."""
+
+    async def sleep(self, session: Session[S], seconds: float, /) -> None:
+        """Let ``seconds`` pass."""
+
+    async def compute(self, session: Session[S], action: Compute, /) -> None:
+        """Do one slice of CPU work when it is our turn."""
+
+    async def linger(self, session: Session[S], /) -> None:
+        """End our side, and read away what the client still says, so that it hears us out."""
+
+
+async def handle(stream: S, session: Session[S], context: Context[S]) -> None:
+    """Serve one client, from its first request to its end.
+
+    A lost connection, a deadline or a bug ends it quietly: it is counted, or logged. Cancelled
+    at any await, it closes the connection as it is and lets go of what was asked.
+    """
+    action: Action | NeedData = NEED_DATA
+    try:
+        await stream.open()
+        while not isinstance(action, Close):
             match action:
+                case NeedData():
+                    action = await stream.serve(session.receive)
+                    continue
                 case Send(data):
-                    if not await self._send(session, data):
-                        return Close()
+                    await context.send(session, data)
+                case Sleep(seconds):
+                    await context.sleep(session, seconds)
                 case Compute():
-                    async with self._turn:
-                        connection.compute(action)
-                        await self._runtime.checkpoint()
-                case Close(error):
-                    await self._close(session, error)
-                    return action
-                case _:
-                    return action
-            action = connection.next_action()
-
-    async def _send(self, session: Session, data: bytes) -> bool:
-        """Write all of ``data``; false if the client takes nothing of it for too long."""
-        left = memoryview(data)
-        while True:
-            left = left[await self._send_some(session, left) :]
-            if not left:
-                return True
-            session.stall()
-            await self._runtime.wait_writable(session.fd)
-            if session.given_up:
-                return False
-            session.work()
-
-    async def _send_some(self, session: Session, data: memoryview) -> int:
-        """Write what the socket takes of ``data``, and let others have their turn."""
-        if len(data) <= AT_ONCE:
-            sent = session.send(data)
-            await self._runtime.checkpoint()
-        else:
-            async with self._turn:
-                sent = session.send(data)
-                await self._runtime.checkpoint()
-        return sent
-
-    async def _close(self, session: Session, error: Exception | None) -> None:
-        if error is not None:
-            log_failure(logger, "a command failed, its client was told and closed", error)
+                    await context.compute(session, action)
+            action = session.next_action()
+        if action.error is not None:
+            log_failure(logger, "a command failed, its client was told and closed", action.error)
         if not session.ended:
-            self._dispatcher.unwatch(session)
-            await self._linger(session)
-
-    async def refuse(self, session: Session) -> None:
-        """Close the connection of a client that was told why and is not served."""
-        with contextlib.suppress(OSError):
-            await self._linger(session)
-
-    async def _linger(self, session: Session) -> None:
-        session.linger()
-        while not session.read_away():
-            await self._runtime.wait_readable(session.fd)
+            await context.linger(session)
+    except Exception as error:
+        session.lost(error)
+    finally:
+        session.close()
+        await stream.aclose()

@@ -9,7 +9,7 @@ from typing import Any
 from .hosting import Cores, Exporter, announce_address, registry_for
 from .protocol import Service
 from .runtimes import Runtime, load
-from .serving import Address, Server
+from .server import Address, Server
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +47,10 @@ def run(
 async def _main(server: Server, runtime: Runtime, exporter: Exporter | None) -> None:
     with runtime.signals(signal.SIGTERM, signal.SIGINT) as signals:
         async with runtime.task_group() as group:
-            group.start_soon(_stop_on, signals, server)
+            end = group.start_soon(_stop_on, signals, server)
             started = _Announcement(runtime, exporter)
             await server.serve(runtime=runtime, task_status=started)
-            group.cancel()
+            end()
 
 
 async def _stop_on(signals: Any, server: Server) -> None:

@@ -1,9 +1,9 @@
 """The server: the tree of tasks, from the first connection to the last.
 
     serve
-    ├── dispatcher, sleepers, deadlines, lag    end last
-    └── connections                             one task per client that is worked for
-        └── accept loop, per listener           ends first
+    ├── resets, time                  end last
+    └── connections                   a task for each client, see `handler`
+        └── accept loop, per listener ends first
 
 To stop, the tree is taken down from its leaves: no more connections are accepted, every
 client's input is ended as if the client had done it, what was asked is answered until
@@ -14,32 +14,13 @@ import socket
 from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
-from .alarm import Alarm
 from .commands import dumb_service
-from .dispatcher import Dispatcher
-from .handler import Handler
-from .hosting import (
-    BURST,
-    PAUSE,
-    REFUSALS_AT_A_TIME,
-    Acceptor,
-    Capacity,
-    Connect,
-    Cores,
-    Deadlines,
-    NoRoom,
-    Session,
-    Settings,
-    Shared,
-    Stats,
-    connect_to,
-    open_listeners,
-    refuse_to_connect,
-    session_type,
-)
-from .lag import measure_lag
-from .protocol import Action, Service
-from .runtimes import Event, Runtime, TaskGroup, current
+from .context import ServerContext
+from .hosting import Connect, Cores, Settings, Stats, connect_to, open_listeners
+from .listener import Clients, accept, accept_rest
+from .protocol import Service
+from .runtimes import Event, Runtime, current
+from .timeouts import keep_time
 
 Address = tuple[str, int]
 
@@ -121,19 +102,23 @@ class Server:
         with ExitStack() as closing:
             addresses = self.listen()
             closing.callback(self.close)
-            async with runtime.task_group() as background:
-                async with runtime.task_group() as connections:
-                    serving = _Serving(self, runtime, connections)
-                    closing.callback(serving.dispatcher.close)
-                    serving.start_background(background)
-                    task_status.started(addresses)
-                    try:
-                        await self._accept(serving)
-                        await self._drain(serving)
-                    finally:
-                        serving.over = True
-                    connections.cancel()
-                background.cancel()
+            context = ServerContext(runtime, self.connect, self.settings, self.stats)
+            closing.callback(context.resets.close)
+            try:
+                async with runtime.task_group() as background:
+                    ends = (
+                        background.start_soon(keep_time, runtime, context.deadlines, self.stats),
+                        background.start_soon(context.resets.run, runtime),
+                    )
+                    async with runtime.task_group() as connections:
+                        clients = Clients(context, runtime, connections)
+                        task_status.started(addresses)
+                        await self._accept(runtime, clients)
+                        await self._drain(runtime, context, clients)
+                    for end in ends:
+                        end()
+            finally:
+                await context.aclose()
 
     def stop(self) -> None:
         """Stop: the first time gracefully, the second time at once.
@@ -146,101 +131,28 @@ class Server:
         if self._over is not None and self._stops > 1:
             self._over.set()
 
-    async def _accept(self, serving: "_Serving") -> None:
+    async def _accept(self, runtime: Runtime, clients: Clients) -> None:
         assert self._stopping is not None
-        acceptor = serving.acceptor()
-        async with serving.runtime.task_group() as accepting:
-            for listener in self._listeners:
-                accepting.start_soon(accept, serving.runtime, acceptor, listener)
+        async with runtime.task_group() as accepting:
+            ends = [
+                accepting.start_soon(accept, runtime, clients, listener)
+                for listener in self._listeners
+            ]
             if not self._stops:
                 await self._stopping.wait()
-            accepting.cancel()
-        for listener in self._listeners:
-            for _ in range(min(self.settings.backlog, 65_536) // BURST + 1):
-                acceptor.accept_burst(listener)  # who had connected before is served too
-        self.close()
+            for end in ends:
+                end()
+        for listener in self._listeners:  # who had connected before is served too
+            accept_rest(clients, listener, self.settings.backlog)
 
-    async def _drain(self, serving: "_Serving") -> None:
+    async def _drain(self, runtime: Runtime, context: ServerContext, clients: Clients) -> None:
         assert self._over is not None
-        serving.dispatcher.drain(when_empty=self._over.set)
-        with serving.runtime.cancel_scope(self.settings.timeout_graceful):
-            await self._over.wait()
-
-
-class _Serving:
-    """The parts of a running server, put together."""
-
-    def __init__(self, server: Server, runtime: Runtime, connections: TaskGroup) -> None:
-        self.runtime = runtime
-        self._stats = server.stats
-        self._connections = connections
-        self._waking, self._looking = Alarm(), Alarm()
-        self._deadlines = Deadlines(self._looking.move)
-        self.dispatcher = Dispatcher(server.stats, self._start, self._waking.move)
-        self._shared = Shared(
-            server.connect, server.settings, server.stats, self._deadlines, self.dispatcher.prod
-        )
-        self._session = session_type(server.settings)
-        self._handler = Handler(runtime, self.dispatcher, server.stats)
-        self._capacity = Capacity(server.settings)
-        self._refusals = 0
-        #: The tasks of connections are at their end: no more of them may be started.
-        self.over = False
-
-    def start_background(self, group: TaskGroup) -> None:
-        group.start_soon(self.dispatcher.run, self.runtime)
-        group.start_soon(self._waking.keep, self.runtime, self.dispatcher.sleepers)
-        group.start_soon(self._looking.keep, self.runtime, self._deadlines)
-        group.start_soon(measure_lag, self.runtime, self._stats)
-
-    def acceptor(self) -> Acceptor:
-        return Acceptor(self._stats, self._make_room, self._admit, self._refuse)
-
-    def _make_room(self) -> None:
-        try:
-            self._capacity.check(len(self.dispatcher))
-        except NoRoom:
-            self.dispatcher.dispatch()  # let those go who have left already
-            self._capacity.check(len(self.dispatcher))
-
-    def _start(self, session: Session, action: Action) -> None:
-        if self.over:
-            self.dispatcher.remove(session)
-        else:
-            self._connections.start_soon(self._handler.handle, session, action)
-
-    def _admit(self, sock: socket.socket) -> None:
-        session = self._session(sock, self._shared)
-        try:
-            self.dispatcher.add(session)
-        except BaseException:
-            self.dispatcher.sleepers.discard(session)  # it may have been prodded
-            session.let_go()  # the socket is closed by whoever accepted it
-            raise
-        self._stats.connections += 1
-
-    def _refuse(self, sock: socket.socket) -> None:
-        if self.over or self._refusals >= REFUSALS_AT_A_TIME:
-            sock.close()
-        else:
-            session = Session(sock, self._shared, connect=refuse_to_connect)
-            self._refusals += 1
-            self._connections.start_soon(self._refuse_slowly, session)
-
-    async def _refuse_slowly(self, session: Session) -> None:
-        try:
-            await self._handler.refuse(session)
-        finally:
-            self._refusals -= 1
-            session.close()
-
-
-async def accept(runtime: Runtime, acceptor: Acceptor, listener: socket.socket) -> None:
-    """Accept until cancelled; no connection is lost by the cancellation."""
-    while True:
-        await runtime.wait_readable(listener.fileno())
-        if not acceptor.accept_burst(listener):
-            await runtime.sleep(PAUSE)
+        clients.end_input()
+        context.when_empty = self._over.set
+        if not context.sessions:
+            self._over.set()
+        await runtime.within(self.settings.timeout_graceful, self._over.wait)
+        clients.cancel()
 
 
 async def serve(

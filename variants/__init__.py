@@ -16,6 +16,7 @@ NAMES: Final = (
     "reactor",
     "coro",
     "streams",
+    "nested",
     "select-chat",
     "epoll-chat",
     "asyncio-chat",

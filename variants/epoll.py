@@ -9,7 +9,7 @@
       all of them wait for the loop; the loop waits for any one of them
 
 The model. A socket that would block is put down, not waited for. What is to be done for a
-client next stands in its object (`Client.phase` and `action`); the kernel keeps the list of
+client next stands in its object (`Client.state` and `action`); the kernel keeps the list of
 sockets, and hands out those that are ready. WAIT is an entry in a heap of instants, and the
 first of them is how long epoll waits. CPU work goes in slices, one per turn of the loop.
 
@@ -23,20 +23,20 @@ holds up everybody. And it uses one core, whatever there is.
 import select
 from typing import Final
 
-from .common.agenda import Agenda
-from .common.floor import Floor
+from .common.connections import Connections
 from .common.host import Host
 from .common.model import Model
-from .common.waiting import Phase, Waiter
+from .common.schedule import Schedule
+from .common.state import EventHandler, State
 
-#: What a client in this phase waits for. Of errors, and so of resets, epoll always tells.
+#: What a client in this state waits for. Of errors, and so of resets, epoll always tells.
 EVENTS: Final = {
-    Phase.LISTENING: select.EPOLLIN,
-    Phase.LINGERING: select.EPOLLIN,
-    Phase.STALLED: select.EPOLLOUT,
-    Phase.WORKING: 0,
+    State.READING: select.EPOLLIN,
+    State.LINGERING: select.EPOLLIN,
+    State.WRITING: select.EPOLLOUT,
+    State.BUSY: 0,
 }
-#: Descriptors looked at in one turn of the loop, before sleepers and queue have theirs.
+#: Descriptors looked at in one turn of the loop, before timers and queue have theirs.
 BATCH: Final = 128
 
 
@@ -46,42 +46,46 @@ class Epoll:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.epoll = select.epoll()
-        self.waiters: dict[int, Waiter] = {}
-        self.agenda = Agenda(self.resume)
-        Floor(host, self.agenda, self.watch).open()
+        self.handlers: dict[int, EventHandler] = {}
+        self.schedule = Schedule(self.resume)
+        Connections(host, self.schedule, self.register).open()
 
     def run(self) -> None:
         """Serve until there is nobody left."""
-        waiters = self.waiters
         while not self.host.over:
-            for fd, _ in self.epoll.poll(self.agenda.timeout(), BATCH):
-                waiter = waiters.get(fd)
-                if waiter is not None:  # else closed in this very turn
-                    before = waiter.phase
-                    after = waiter.ready()
-                    if after is not before:
-                        self.move(waiter, before, after)
-            self.agenda.run_due()
+            self.turn(self.schedule.timeout())
         self.epoll.close()
 
-    def resume(self, waiter: Waiter) -> None:
+    def turn(self, timeout: float) -> None:
+        """Wait until somebody is ready, so long at the most; take a step of all who are."""
+        handlers = self.handlers
+        for fd, _ in self.epoll.poll(timeout, BATCH):
+            handler = handlers.get(fd)
+            if handler is not None:  # else closed in this very turn
+                before = handler.state
+                after = handler.ready()
+                if after is not before:
+                    self.move(handler, before, after)
+        self.schedule.run_due()
+
+    def resume(self, handler: EventHandler) -> None:
         """It has waited long enough: take its next step."""
-        before = waiter.phase
-        self.move(waiter, before, waiter.resume())
+        before = handler.state
+        self.move(handler, before, handler.resume())
 
-    def watch(self, waiter: Waiter) -> None:
+    def register(self, handler: EventHandler) -> None:
         """Wait for one more descriptor."""
-        self.epoll.register(waiter.fd, EVENTS[waiter.phase])
-        self.waiters[waiter.fd] = waiter
+        self.epoll.register(handler.fd, EVENTS[handler.state])
+        self.handlers[handler.fd] = handler
 
-    def move(self, waiter: Waiter, before: Phase, after: Phase) -> None:
-        """Wait for what the client waits for in its new phase, or forget it, if it has left."""
-        if after is Phase.CLOSED:
-            self.epoll.unregister(waiter.fd)  # before it is closed: descriptors come back
-            del self.waiters[waiter.fd]
-            waiter.close()
+    def move(self, handler: EventHandler, before: State, after: State) -> None:
+        """Wait for what the client waits for in its new state, or forget it, if it has left."""
+        if after is State.CLOSED:
+            self.epoll.unregister(handler.fd)  # before it is closed: descriptors come back
+            del self.handlers[handler.fd]
+            handler.close()
         elif EVENTS[after] != EVENTS[before]:
-            self.epoll.modify(waiter.fd, EVENTS[after])
+            self.epoll.modify(handler.fd, EVENTS[after])
 
 
 MODEL = Model("epoll", Epoll, "one thread, level-triggered epoll, state per connection", __doc__)

@@ -19,6 +19,7 @@ import socket
 from .common.blocking import BlockingClients, accept_until_stopped
 from .common.host import Host
 from .common.model import Model
+from .common.needs import Need
 
 
 class Iterative:
@@ -37,7 +38,13 @@ class Iterative:
         self.clients.serve(sock, self.host.stats)
 
 
-MODEL = Model("iterative", Iterative, "one client at a time; everyone else waits", __doc__)
+MODEL = Model(
+    "iterative",
+    Iterative,
+    "one client at a time; everyone else waits",
+    __doc__,
+    lacks={Need.SEVERAL_CLIENTS: "one client at a time"},
+)
 
 if __name__ == "__main__":
     MODEL.main()

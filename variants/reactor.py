@@ -1,9 +1,9 @@
 """The reactor: events are demultiplexed, dispatched, and handled by whoever registered.
 
     handles            demultiplexer        dispatcher            handlers
-    ┌ listener ┐       ┌───────────┐       ┌────────────┐   ┌─▶ a door: accepts
-    ├ client 1 ┼─────▶ │ which are │ ────▶ │ whose are  │ ──┼─▶ client 1: handle_event()
-    ├ client 2 ┤       │  ready?   │       │ they?      │   └─▶ client 2: handle_event()
+    ┌ listener ┐       ┌───────────┐       ┌────────────┐   ┌─▶ listener: accepts
+    ├ client 1 ┼─────▶ │ which are │ ────▶ │ whose are  │ ──┼─▶ client 1: ready()
+    ├ client 2 ┤       │  ready?   │       │ they?      │   └─▶ client 2: ready()
     └ …        ┘       └───────────┘       └────────────┘          │
                              ▲── register, change, remove ─────────┘
 
@@ -22,40 +22,16 @@ things happen to one client can be read nowhere: it is what the handlers do to e
 """
 
 import select
-from typing import Final, Protocol
 
-from .common.agenda import Agenda
-from .common.floor import Floor
+from .common.connections import Connections
 from .common.host import Host
 from .common.model import Model, Runnable
-from .common.waiting import Phase, Waiter
-from .epoll_workers import EpollWorkers, workers_option
-
-#: Events dispatched in one turn, before timeouts have theirs.
-BATCH: Final = 128
-
-READ, WRITE, ERRORS = select.EPOLLIN, select.EPOLLOUT, 0
-
-#: What a client in this phase wants to be told of.
-INTEREST: Final = {
-    Phase.LISTENING: READ,
-    Phase.LINGERING: READ,
-    Phase.STALLED: WRITE,
-    Phase.WORKING: ERRORS,
-}
-
-
-class EventHandler(Protocol):
-    """What can be registered with a `Dispatcher`."""
-
-    handle: int
-    interest: int
-
-    def handle_event(self) -> None:
-        """What it is interested in has happened to its handle, or an error."""
-
-    def handle_timeout(self) -> None:
-        """The time has come that it has asked for, or its turn."""
+from .common.pool import workers_option
+from .common.schedule import Schedule
+from .common.state import EventHandler, State
+from .epoll import BATCH
+from .epoll import EVENTS as INTEREST
+from .epoll_workers import EpollWorkers
 
 
 class Demultiplexer:
@@ -76,59 +52,36 @@ class Dispatcher:
 
     def register_handler(self, handler: EventHandler) -> None:
         """Tell ``handler`` of events from now on."""
-        self.demultiplexer.register(handler.handle, handler.interest)
-        self.handlers[handler.handle] = handler
-
-    def change_interest(self, handler: EventHandler) -> None:
-        """Tell it of other events."""
-        self.demultiplexer.change(handler.handle, handler.interest)
+        self.demultiplexer.register(handler.fd, INTEREST[handler.state])
+        self.handlers[handler.fd] = handler
 
     def remove_handler(self, handler: EventHandler) -> None:
         """Tell it of nothing more; its handle is closed only after that."""
-        self.demultiplexer.remove(handler.handle)
-        del self.handlers[handler.handle]
+        self.demultiplexer.remove(handler.fd)
+        del self.handlers[handler.fd]
+        handler.close()
 
     def handle_events(self, timeout: float) -> None:
         """Wait for events, so many seconds at the most, and have them handled."""
-        handlers = self.handlers
         for handle, _ in self.demultiplexer.wait(timeout, BATCH):
-            handler = handlers.get(handle)
+            handler = self.handlers.get(handle)
             if handler is not None:  # else removed in this very turn
-                handler.handle_event()
+                before = handler.state
+                self.follow(handler, before, handler.ready())
 
+    def handle_timeout(self, handler: EventHandler) -> None:
+        """The time of a handler has come, or its turn."""
+        before = handler.state
+        self.follow(handler, before, handler.resume())
 
-class WaiterHandler:
-    """A concrete handler: for a client, a listening socket, whatever waits."""
-
-    __slots__ = ("dispatcher", "handle", "interest", "phase", "waiter")
-
-    def __init__(self, waiter: Waiter, dispatcher: Dispatcher) -> None:
-        self.waiter = waiter
-        self.dispatcher = dispatcher
-        self.handle = waiter.fd
-        self.phase = waiter.phase
-        self.interest = INTEREST[self.phase]
-        dispatcher.register_handler(self)
-
-    def handle_event(self) -> None:
-        """Take the next step."""
-        phase = self.waiter.ready()
-        if phase is not self.phase:
-            self.follow(phase)
-
-    def handle_timeout(self) -> None:
-        """Take the next step."""
-        self.follow(self.waiter.resume())
-
-    def follow(self, phase: Phase) -> None:
-        """Register for what is wanted now, or for nothing any more."""
-        self.phase = phase
-        if phase is Phase.CLOSED:
-            self.dispatcher.remove_handler(self)
-            self.waiter.close()
-        elif INTEREST[phase] != self.interest:
-            self.interest = INTEREST[phase]
-            self.dispatcher.change_interest(self)
+    def follow(self, handler: EventHandler, before: State, after: State) -> None:
+        """Take note of what a handler wants to be told of from now on."""
+        if after is before:
+            return
+        if after is State.CLOSED:
+            self.remove_handler(handler)
+        elif INTEREST[after] != INTEREST[before]:
+            self.demultiplexer.change(handler.fd, INTEREST[after])
 
 
 class Reactor:
@@ -137,26 +90,14 @@ class Reactor:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.dispatcher = Dispatcher()
-        self.agenda = Agenda(self.time_out)
-        Floor(host, self.agenda, self.watch).open()
+        self.schedule = Schedule(self.dispatcher.handle_timeout)
+        Connections(host, self.schedule, self.dispatcher.register_handler).open()
 
     def run(self) -> None:
         """Dispatch until there is nobody left."""
         while not self.host.over:
-            self.dispatcher.handle_events(self.agenda.timeout())
-            self.agenda.run_due()
-
-    def watch(self, waiter: Waiter) -> None:
-        """Have a new waiter handled."""
-        WaiterHandler(waiter, self.dispatcher)
-
-    def time_out(self, waiter: Waiter) -> None:
-        """The time of a waiter has come, or its turn."""
-        handler = self.dispatcher.handlers.get(waiter.fd)
-        if handler is None:  # it has no handle, only its time
-            waiter.resume()
-        else:
-            handler.handle_timeout()
+            self.dispatcher.handle_events(self.schedule.timeout())
+            self.schedule.run_due()
 
 
 def make(host: Host, workers: int | None) -> Runnable:

@@ -21,11 +21,11 @@ from typing import Final
 
 from dumb_async.hosting import NoRoom
 
-from .common.agenda import Agenda, Chore
-from .common.floor import Floor
+from .common.connections import Connections
 from .common.host import Host
 from .common.model import Model
-from .common.waiting import Phase, Waiter
+from .common.schedule import PeriodicTask, Schedule
+from .common.state import EventHandler, State
 
 #: Descriptors from this number up have no bit in an fd_set, see select(2).
 FD_SETSIZE: Final = 1024
@@ -37,7 +37,7 @@ LOOK_INTERVAL: Final = 0.5
 #: Why a client is refused that select() cannot watch.
 TOO_MANY: Final = "fd_setsize"
 
-READS: Final = (Phase.LISTENING, Phase.LINGERING)
+READS: Final = (State.READING, State.LINGERING)
 
 
 class Select:
@@ -45,61 +45,61 @@ class Select:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.waiters: dict[int, Waiter] = {}
+        self.handlers: dict[int, EventHandler] = {}
         self.readers: set[int] = set()
         self.writers: set[int] = set()
-        self.agenda = Agenda(self.resume)
+        self.schedule = Schedule(self.resume)
         host.limit_clients(FD_SETSIZE - RESERVED, TOO_MANY)
-        Floor(host, self.agenda, self.watch).open()
-        Watchman(self)
+        Connections(host, self.schedule, self.register).open()
+        ErrorCheck(self)
 
     def run(self) -> None:
         """Serve until there is nobody left."""
         while not self.host.over:
-            timeout = self.agenda.timeout()
+            timeout = self.schedule.timeout()
             readable, writable, _ = select.select(self.readers, self.writers, (), timeout)
             for fd in (*readable, *writable):
-                if fd in self.waiters:  # else closed in this very turn
-                    self.move(self.waiters[fd], self.waiters[fd].ready())
-            self.agenda.run_due()
+                if fd in self.handlers:  # else closed in this very turn
+                    self.move(self.handlers[fd], self.handlers[fd].ready())
+            self.schedule.run_due()
 
-    def resume(self, waiter: Waiter) -> None:
+    def resume(self, handler: EventHandler) -> None:
         """It has waited long enough: take its next step."""
-        self.move(waiter, waiter.resume())
+        self.move(handler, handler.resume())
 
-    def watch(self, waiter: Waiter) -> None:
+    def register(self, handler: EventHandler) -> None:
         """Wait for one more descriptor."""
-        if waiter.fd >= FD_SETSIZE:
+        if handler.fd >= FD_SETSIZE:
             raise NoRoom(TOO_MANY)
-        self.waiters[waiter.fd] = waiter
-        self.move(waiter, waiter.phase)
+        self.handlers[handler.fd] = handler
+        self.move(handler, handler.state)
 
-    def move(self, waiter: Waiter, phase: Phase) -> None:
+    def move(self, handler: EventHandler, state: State) -> None:
         """Put its descriptor into the set where it belongs now, or forget it."""
-        (self.readers.add if phase in READS else self.readers.discard)(waiter.fd)
-        (self.writers.add if phase is Phase.STALLED else self.writers.discard)(waiter.fd)
-        if phase is Phase.CLOSED:
-            del self.waiters[waiter.fd]
-            waiter.close()
+        (self.readers.add if state in READS else self.readers.discard)(handler.fd)
+        (self.writers.add if state is State.WRITING else self.writers.discard)(handler.fd)
+        if state is State.CLOSED:
+            del self.handlers[handler.fd]
+            handler.close()
 
 
-class Watchman(Chore):
+class ErrorCheck(PeriodicTask):
     """Looks after clients that are busy: select() cannot be asked about errors alone."""
 
     def __init__(self, loop: Select) -> None:
         super().__init__()
         self.loop = loop
-        loop.agenda.sleep(self, LOOK_INTERVAL)
+        loop.schedule.sleep(self, LOOK_INTERVAL)
 
-    def resume(self) -> Phase:
-        """Let those go on who are lost, or were given up, as if the kernel had said so."""
-        for client in list(self.loop.host.clients):
-            if client.phase is Phase.WORKING and (
-                client.given_up or client.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    def resume(self) -> State:
+        """Let those go on who are lost, as if the kernel had said so."""
+        for client in [session.stream for session in self.loop.host.sessions]:
+            if client.state is State.BUSY and (
+                client.cancelled or client.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             ):
                 self.loop.move(client, client.ready())
-        self.loop.agenda.sleep(self, LOOK_INTERVAL)
-        return self.phase
+        self.loop.schedule.sleep(self, LOOK_INTERVAL)
+        return self.state
 
 
 MODEL = Model("select", Select, "one thread, select(): 1,024 descriptors and no more", __doc__)

@@ -9,7 +9,7 @@ variants each drive it in their own way.
 from .acceptor import BURST, EXHAUSTED, PAUSE, REFUSALS_AT_A_TIME, Acceptor, NoRoom
 from .access_log import AccessLog, LoggedSession
 from .announcing import announce_address
-from .connecting import Cores, connect_to, refuse_to_connect, session_type
+from .connecting import Cores, connect_to, open_session
 from .deadlines import Deadlines, Watch
 from .exporter import Exporter
 from .listening import open_listeners, show_address
@@ -21,14 +21,16 @@ from .queues import received_bytes, unread_bytes, unsent_bytes
 from .resources import Capacity, raise_descriptor_limit, read_cpus, read_size
 from .session import (
     AT_ONCE,
+    FLUSH,
     LINGER,
     READ_SIZE,
+    Aborted,
+    Connect,
     Session,
-    is_over,
+    SessionContext,
+    Stream,
 )
 from .settings import Settings
-from .shared import Connect, Phase, Shared
-from .sleepers import Sleepers
 from .stats import Stats
 
 __all__ = [
@@ -37,10 +39,12 @@ __all__ = [
     "CONTEXT",
     "EPILOG",
     "EXHAUSTED",
+    "FLUSH",
     "LINGER",
     "PAUSE",
     "READ_SIZE",
     "REFUSALS_AT_A_TIME",
+    "Aborted",
     "Acceptor",
     "AccessLog",
     "Capacity",
@@ -51,30 +55,27 @@ __all__ = [
     "Launch",
     "LoggedSession",
     "NoRoom",
-    "Phase",
     "ServerCollector",
     "ServiceNotFound",
     "Session",
+    "SessionContext",
     "Settings",
-    "Shared",
-    "Sleepers",
     "Stats",
+    "Stream",
     "Watch",
     "announce_address",
     "connect_to",
     "fail",
-    "is_over",
     "load_service",
     "log_failure",
     "open_listeners",
+    "open_session",
     "raise_descriptor_limit",
     "read_cpus",
     "read_size",
     "received_bytes",
-    "refuse_to_connect",
     "registry_for",
     "server_options",
-    "session_type",
     "show_address",
     "unread_bytes",
     "unsent_bytes",

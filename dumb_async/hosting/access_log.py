@@ -10,8 +10,7 @@ from time import monotonic
 
 from ..protocol import NEED_DATA, Action, NeedData
 from .listening import show_address
-from .session import Session
-from .shared import Shared
+from .session import S, Session, SessionContext
 
 logger = logging.getLogger(__name__)
 
@@ -55,26 +54,26 @@ class AccessLog:
         )
 
 
-class LoggedSession(Session):
+class LoggedSession(Session[S]):
     """A session with an access log."""
 
     __slots__ = ("_log",)
 
-    def __init__(self, sock: socket.socket, shared: Shared) -> None:
-        self._log = AccessLog(sock, shared.stats.requests)
-        super().__init__(sock, shared, self._log.counts)
+    def __init__(self, stream: S, context: SessionContext, sock: socket.socket) -> None:
+        self._log = AccessLog(sock, context.stats.requests)
+        super().__init__(stream, context, self._log.counts)
 
-    def receive(self, now: float) -> Action | NeedData:
-        self._log.begin(now)
-        action = super().receive(now)
+    def receive(self, data: bytes) -> Action | NeedData:
+        self._log.begin(monotonic())
+        action = super().receive(data)
         if action is NEED_DATA:
             self._log.end()
         return action
 
-    def listen(self) -> None:
+    def _listen(self) -> None:
         self._log.end()
-        super().listen()
+        super()._listen()
 
-    def let_go(self) -> None:
+    def close(self) -> None:
         self._log.end()
-        super().let_go()
+        super().close()

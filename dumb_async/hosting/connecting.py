@@ -1,13 +1,14 @@
 """From a service and settings to what a new connection is made of."""
 
+import socket
 from collections.abc import MutableMapping, Sequence
-from typing import Any, Final, Protocol
+from time import perf_counter
+from typing import Any, Protocol
 
 from ..protocol import Config, Connection, Core, Service
 from .access_log import LoggedSession
-from .session import Session
+from .session import Connect, S, Session, SessionContext
 from .settings import Settings
-from .shared import Connect
 
 
 class Cores(Protocol):
@@ -25,7 +26,12 @@ def connect_to(service: Service | Cores, settings: Settings) -> Connect:
     """Make the maker of cores for the clients of ``service``."""
     if not isinstance(service, Service):
         return service.connector(settings)
-    config = Config(service, limit_line=settings.limit_line, limit_pipeline=settings.limit_pipeline)
+    config = Config(
+        service,
+        limit_line=settings.limit_line,
+        limit_pipeline=settings.limit_pipeline,
+        clock=perf_counter,
+    )
 
     def connect(counts: MutableMapping[str, int], _prod: Any) -> Core:
         return Connection(config, counts)  # it never speaks unasked
@@ -33,14 +39,11 @@ def connect_to(service: Service | Cores, settings: Settings) -> Connect:
     return connect
 
 
-_NO_COMMANDS: Final = Config(Service("refusal"))
+def open_session(sock: socket.socket, stream: S, context: SessionContext) -> Session[S]:
+    """Make the session of a client, of the kind that the settings ask for.
 
-
-def refuse_to_connect(counts: MutableMapping[str, int], _prod: Any) -> Core:
-    """Make the core of a client that is refused: it is never asked anything."""
-    return Connection(_NO_COMMANDS, counts)
-
-
-def session_type(settings: Settings) -> type[Session]:
-    """The kind of session that the settings ask for."""
-    return LoggedSession if settings.access_log else Session
+    :param sock: its connected socket.
+    """
+    if context.settings.access_log:
+        return LoggedSession(stream, context, sock)
+    return Session(stream, context)

@@ -1,5 +1,6 @@
 """What all connections of a server have in common, worked out once."""
 
+from collections.abc import Callable
 from typing import Final
 
 from .actions import Send
@@ -9,21 +10,45 @@ from .service import Service
 LONGEST_CONSTANT: Final = 256
 
 
+#: Seconds after which a turn begins no further request: what a slice of CPU work takes.
+TURN: Final = 0.000_25
+
+
 class Config:
     """What all connections of a server have in common.
 
     :param service: the commands.
     :param limit_line: longest line in bytes, its end not counted; 1 or more.
     :param limit_pipeline: requests answered before others have their turn; 1 or more.
+    :param limit_turn: seconds after which no further request is begun before others have
+        their turn.
+    :param clock: tells seconds, from whenever on; without one a turn has no limit in time.
     """
 
-    __slots__ = ("commands", "constants", "labels", "limit_line", "limit_pipeline", "reads")
+    __slots__ = (
+        "clock",
+        "commands",
+        "constants",
+        "labels",
+        "limit_line",
+        "limit_pipeline",
+        "limit_turn",
+        "reads",
+    )
 
     def __init__(
-        self, service: Service, *, limit_line: int = 1024, limit_pipeline: int = 256
+        self,
+        service: Service,
+        *,
+        limit_line: int = 1024,
+        limit_pipeline: int = 256,
+        limit_turn: float = TURN,
+        clock: Callable[[], float] = float,
     ) -> None:
-        if limit_line < 1 or limit_pipeline < 1:
-            raise ValueError("limits are 1 or more")
+        if limit_line < 1 or limit_pipeline < 1 or not limit_turn > 0:
+            raise ValueError("limits are 1 or more, that of a turn is more than 0")
+        self.clock = clock
+        self.limit_turn = limit_turn
         self.limit_line = limit_line
         self.limit_pipeline = limit_pipeline
         self.commands = dict(service.commands)

@@ -22,8 +22,9 @@ Rules of the core:
   ever appended to; new bytes alone are searched for its end.
 * Bounded: an unfinished line is dropped as soon as it is over the limit, and nothing
   after it is kept or read as a command.
-* One turn answers a bounded number of requests, joined into one Send, so that a driver
-  that gives others their turn between two actions is fair.
+* One turn answers a bounded number of requests, and begins none after a bounded time (the
+  clock is the driver's, see `Config`), joined into one Send: so a driver that gives others
+  their turn between two actions is fair. How replies are joined is all that time decides.
 """
 
 import contextlib
@@ -217,6 +218,7 @@ class Connection:
         reply = self._answer_run() if self._run else self._answer_lines()
         if self._at >= len(self._lines):
             self._lines, self._at = (), 0
+            self.settled = self._running is None and self._end is None
         if reply:
             self._ready = Send(reply)
 
@@ -235,11 +237,15 @@ class Connection:
         constants, labels, counts = self._config.constants, self._config.labels, self._counts
         replies: list[bytes] = []
         room = SEND_SIZE
+        clock = self._config.clock
+        over = clock() + self._config.limit_turn
         for line in self._lines[self._at : self._at + self._config.limit_pipeline]:
             self._at += 1
             reply = constants.get(line)
             if reply is None:
                 reply = self._execute(line)
+                if clock() >= over:
+                    room = 0
             else:
                 counts[labels[line]] += 1
             replies.append(reply)

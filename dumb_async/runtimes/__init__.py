@@ -7,9 +7,19 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Final
 
-from .base import CancelScope, Event, Runtime, TaskGroup
+from .base import Event, OnLost, Runtime, RuntimeStream, TaskGroup
 
-__all__ = ["NAMES", "CancelScope", "Event", "Runtime", "TaskGroup", "current", "load", "resolve"]
+__all__ = [
+    "NAMES",
+    "Event",
+    "OnLost",
+    "Runtime",
+    "RuntimeStream",
+    "TaskGroup",
+    "current",
+    "load",
+    "resolve",
+]
 
 #: Name -> module of this package and what to call in it.
 _WHERE: Final = {

@@ -1,7 +1,8 @@
-"""anyio, on asyncio, uvloop or trio."""
+"""anyio, on asyncio, uvloop or trio: its own `SocketStream` for each client."""
 
 import contextlib
 import functools
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 from typing import Any, TypeVar
@@ -10,10 +11,93 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from .base import CancelScope, Event, TaskGroup
-from .waiting import call_when_readable, sleep_until
+from ..handler import Receive
+from ..hosting import FLUSH, received_bytes, unsent_bytes
+from ..protocol import NEED_DATA, Action, NeedData
+from .base import Cancel, Event, OnLost, TaskGroup
+from .sleeping import sleep_until
 
 T = TypeVar("T")
+
+
+class AnyioStream:
+    """A client of anyio's stream, used as any user of anyio would; see `RuntimeStream`."""
+
+    __slots__ = ("_ended", "_parked", "_read", "_sock", "_stream", "_unsent", "fd", "scope")
+    _stream: anyio.abc.SocketStream
+    scope: anyio.CancelScope
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.fd = sock.fileno()
+        self._sock = sock
+        self._unsent: bytes | memoryview = b""
+        self._read = 0  # bytes so far
+        self._ended = False
+        self._parked: anyio.CancelScope | None = None
+
+    async def open(self) -> None:
+        try:
+            self._stream = await anyio.abc.SocketStream.from_socket(self._sock)
+        except ValueError as error:  # it is not connected any more
+            raise ConnectionResetError from error
+
+    async def serve(self, receive: Receive) -> Action | NeedData:
+        with anyio.CancelScope() as self._parked:
+            while not self._ended:
+                action = receive(await self._read_some())
+                if action is not NEED_DATA:
+                    return action
+        return receive(b"") if self._ended else FLUSH
+
+    def write(self, data: bytes | memoryview) -> bool:
+        self._unsent = data  # anyio has no way to write without waiting
+        return False
+
+    async def drain(self) -> None:
+        data, self._unsent = bytes(self._unsent), b""
+        try:
+            await self._stream.send(data)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise ConnectionResetError from error
+
+    def write_eof(self) -> None:
+        self._sock.shutdown(socket.SHUT_WR)
+
+    def unread(self) -> int:
+        return received_bytes(self._sock) - self._read  # some of it may be in anyio's queue
+
+    def unsent(self) -> int:
+        return unsent_bytes(self._sock)
+
+    def feed_eof(self) -> None:
+        self._ended = True
+        self.wake()
+
+    def wake(self) -> None:
+        if self._parked is not None:
+            self._parked.cancel()
+
+    def cancel(self) -> None:
+        self.scope.cancel()
+
+    def cancellable(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()  # all of its task is in its scope
+
+    async def aclose(self) -> None:
+        if hasattr(self, "_stream"):
+            await self._stream.aclose()
+        else:  # cancelled before it was opened
+            self._sock.close()
+
+    async def _read_some(self) -> bytes:
+        try:
+            data = await self._stream.receive()
+        except anyio.EndOfStream:
+            return b""
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise ConnectionResetError from error
+        self._read += len(data)
+        return data
 
 
 class AnyioRuntime:
@@ -31,6 +115,9 @@ class AnyioRuntime:
     def run(self, main: Callable[[], Awaitable[T]]) -> T:
         return anyio.run(main, backend=self._backend, backend_options=self._options)
 
+    def stream(self, sock: socket.socket, on_lost: OnLost) -> AnyioStream:  # noqa: ARG002
+        return AnyioStream(sock)
+
     async def sleep(self, seconds: float) -> None:
         await sleep_until(anyio.sleep, monotonic() + seconds)
 
@@ -40,21 +127,17 @@ class AnyioRuntime:
     async def wait_readable(self, fd: int) -> None:
         await anyio.wait_readable(fd)
 
-    async def wait_writable(self, fd: int) -> None:
-        await anyio.wait_writable(fd)
-
-    async def call_when_readable(self, fd: int, callback: Callable[[], object]) -> None:
-        await call_when_readable(anyio.wait_readable, fd, callback)
+    async def within(
+        self, seconds: float | None, function: Callable[[], Awaitable[object]]
+    ) -> bool:
+        with anyio.move_on_after(seconds) as scope:
+            await function()
+        return not scope.cancelled_caught
 
     @contextlib.asynccontextmanager
     async def task_group(self) -> AsyncIterator[TaskGroup]:
         async with anyio.create_task_group() as group:
             yield _TaskGroup(group)
-
-    def cancel_scope(
-        self, timeout: float | None = None
-    ) -> contextlib.AbstractContextManager[CancelScope]:
-        return anyio.move_on_after(timeout)
 
     def event(self) -> Event:
         return anyio.Event()
@@ -69,15 +152,28 @@ class AnyioRuntime:
 
 
 class _TaskGroup:
+    """A task group whose tasks can be cancelled one by one."""
+
     def __init__(self, group: anyio.abc.TaskGroup) -> None:
         self._group = group
 
-    def start_soon(self, function: Callable[..., Awaitable[None]], /, *args: Any) -> None:
-        coroutine_function: Any = function
-        self._group.start_soon(coroutine_function, *args)
+    def start_soon(self, function: Callable[..., Awaitable[None]], /, *args: Any) -> Cancel:
+        scope = anyio.CancelScope()
+        self._group.start_soon(_run, scope, function, *args)
+        return scope.cancel
 
-    def cancel(self) -> None:
-        self._group.cancel_scope.cancel()
+    def start_stream(
+        self, function: Callable[..., Awaitable[None]], stream: AnyioStream, /, *args: Any
+    ) -> None:
+        stream.scope = anyio.CancelScope()
+        self._group.start_soon(_run, stream.scope, function, stream, *args)
+
+
+async def _run(
+    scope: anyio.CancelScope, function: Callable[..., Awaitable[None]], *args: Any
+) -> None:
+    with scope:
+        await function(*args)
 
 
 AnyioAsyncio = functools.partial(AnyioRuntime, "anyio-asyncio", "asyncio")

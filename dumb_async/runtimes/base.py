@@ -1,35 +1,65 @@
 """The seam: all that the server asks of a runtime, and nothing that it does not.
 
-The words are trio's, as anyio has them: tasks live in a group that waits for them,
-a scope can be cancelled or has a deadline, and every wait is a checkpoint.
+A runtime has a stream of its own kind, tasks in groups, and a few ways to wait, each of them a
+checkpoint. Whatever waits can be cancelled, and then loses nothing.
 """
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
+from ..handler import Stream
+
 T = TypeVar("T")
+
+Cancel = Callable[[], object]
+OnLost = Callable[[Any], object]
+
+
+class RuntimeStream(Stream, Protocol):
+    """The connection to one client, by the runtime's own means; made by `Runtime.stream`."""
+
+    fd: int
+
+    async def open(self) -> None:
+        """Get ready to read and to write.
+
+        :raises OSError: if the connection is lost already.
+        """
+
+    def cancellable(self) -> AbstractContextManager[object]:
+        """Give `cancel` a hold of what is done inside; `serve` has it anyway.
+
+        :raises Aborted: at the end of the block, perhaps, if it was cancelled.
+        """
+
+    def drain(self) -> Awaitable[object]:
+        """Wait until everything that was written has gone to the kernel.
+
+        :raises OSError: if the connection is lost.
+        """
+
+    def write_eof(self) -> None:
+        """End our side; everything has gone before.
+
+        :raises OSError: if the connection is lost.
+        """
 
 
 class TaskGroup(Protocol):
     """Where tasks live: left only when all of them are through."""
 
-    def start_soon(self, function: Callable[..., Awaitable[None]], /, *args: Any) -> None:
-        """Start ``function(*args)`` as a task of this group."""
+    def start_soon(self, function: Callable[..., Awaitable[None]], /, *args: Any) -> Cancel:
+        """Start ``function(*args)`` as a task of this group; return what cancels it."""
 
-    def cancel(self) -> None:
-        """Cancel every task of the group, and whatever runs in its body."""
+    def start_stream(
+        self, function: Callable[..., Awaitable[None]], stream: Any, /, *args: Any
+    ) -> None:
+        """Start ``function(stream, *args)`` as a task of this group, which the stream cancels.
 
-
-class CancelScope(Protocol):
-    """What runs inside can be cancelled as one; the scope then ends without an exception."""
-
-    def cancel(self) -> None:
-        """Cancel what runs inside."""
-
-    @property
-    def cancelled_caught(self) -> bool:
-        """Whether the scope was ended by its own cancellation or deadline."""
+        What is received from the stream is received in the context (contextvars) of that task.
+        """
 
 
 class Event(Protocol):
@@ -46,7 +76,7 @@ class Event(Protocol):
 
 
 class Runtime(Protocol):
-    """One way to run coroutines. Every ``async`` method can be cancelled and loses nothing."""
+    """One way to run coroutines."""
 
     @property
     def name(self) -> str:
@@ -54,6 +84,13 @@ class Runtime(Protocol):
 
     def run(self, main: Callable[[], Awaitable[T]]) -> T:
         """Run ``main()`` to its end in a new event loop."""
+
+    def stream(self, sock: socket.socket, on_lost: OnLost) -> RuntimeStream:
+        """Make the stream of a connected socket that does not block, and is closed with it.
+
+        :param on_lost: called with the stream when the connection is lost, on runtimes whose
+            waits do not say so by an exception.
+        """
 
     async def sleep(self, seconds: float) -> None:
         """Let ``seconds`` pass, never less."""
@@ -64,17 +101,16 @@ class Runtime(Protocol):
     async def wait_readable(self, fd: int) -> None:
         """Wait until ``fd`` has something to read, or an error."""
 
-    async def wait_writable(self, fd: int) -> None:
-        """Wait until ``fd`` takes bytes again, or has an error."""
+    async def within(
+        self, seconds: float | None, function: Callable[[], Awaitable[object]]
+    ) -> bool:
+        """Await ``function()``; false if that was cancelled because the time was over.
 
-    async def call_when_readable(self, fd: int, callback: Callable[[], object]) -> None:
-        """Call ``callback`` whenever ``fd`` is readable, until cancelled."""
+        :param seconds: ``None``: there is always time.
+        """
 
     def task_group(self) -> AbstractAsyncContextManager[TaskGroup]:
         """Open a group of tasks."""
-
-    def cancel_scope(self, timeout: float | None = None) -> AbstractContextManager[CancelScope]:
-        """Open a scope, cancelled after ``timeout`` seconds if one is given."""
 
     def event(self) -> Event:
         """Make an event."""

@@ -1,16 +1,24 @@
 """asyncio on uvloop, an event loop on libuv."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TypeVar
 
 import uvloop
 
-from .asyncio_ import AsyncioRuntime
-from .waiting import sleep_until
+from .asyncio_ import AsyncioRuntime, TransportStream
+from .base import OnLost
+from .sleeping import sleep_until
 
 T = TypeVar("T")
+
+
+class UvloopStream(TransportStream, asyncio.Protocol):
+    """A client of libuv's transport, which allocates once and hands out what it has read."""
+
+    __slots__ = ()
 
 
 class UvloopRuntime(AsyncioRuntime):
@@ -20,6 +28,9 @@ class UvloopRuntime(AsyncioRuntime):
 
     def run(self, main: Callable[[], Awaitable[T]]) -> T:
         return self._run(main, uvloop.new_event_loop)
+
+    def stream(self, sock: socket.socket, on_lost: OnLost) -> TransportStream:
+        return UvloopStream(sock, on_lost)
 
     async def sleep(self, seconds: float) -> None:
         await sleep_until(asyncio.sleep, monotonic() + seconds)

@@ -1,36 +1,14 @@
 """What is put under the suite: servers as data."""
 
-import enum
 import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+
+from variants.common.needs import Need
 
 from .client import PATIENCE
-
-
-class Need(enum.Enum):
-    """What a test needs of a concurrency model, and some models cannot hold.
-
-    A test says so with ``@needs(Need.…)``; a server that cannot says so in
-    `Target.lacks`, and is then expected to fail that very test.
-    """
-
-    SEVERAL_CLIENTS = "holds several connections at once, whatever each of them does"
-    FAIR_WAIT = "serves others while clients WAIT"
-    FAIR_BURN = "serves others while clients BURN"
-    FAIR_STREAM = "serves others during a STREAM to a fast reader"
-    STALLED_READERS = "serves others while readers of a STREAM stall"
-    FAIR_PIPELINE = "serves others while one client pipelines without pause"
-    RESETS = "notices a reset while it waits, computes or writes"
-    DEAF_RESETS = "notices a reset although it does not listen to the client any more"
-    LINGERING = "never loses its last reply to a reset"
-    TIMEOUTS = "cuts idle, dribbling and stalled clients"
-    CAPACITY = "refuses clients above its limit with SERVER_BUSY"
-    DESCRIPTORS = "survives running out of file descriptors"
-    DRAINING = "finishes what it began when it is asked to stop, and ends in time"
-
 
 #: Where clients leave commands behind that only the notice of their reset can end.
 ENDLESS = frozenset(
@@ -67,28 +45,27 @@ DUMB_ASYNC = (sys.executable, "-m", "dumb_async")
 LOOPS = ("asyncio", "uvloop", "trio", "anyio-asyncio", "anyio-uvloop", "anyio-trio")
 
 VARIANTS = (sys.executable, "-m", "variants")
+#: The runtimes in whose loop the nested epoll can be.
+NESTED = ("asyncio", "uvloop", "trio")
 
 
-def _variant(name: str, *flags: str, **options: Any) -> Target:
-    return Target(name, (*VARIANTS, name, *flags, *ANY_PORTS), **options)
+def _variant(name: str, *flags: str, called: str = "", patience: float = PATIENCE) -> Target:
+    lacks = import_module(f"variants.{name.replace('-', '_')}").MODEL.lacks
+    argv = (*VARIANTS, name, *flags, *ANY_PORTS)
+    return Target(called or name, argv, lacks=lacks, patience=patience)
 
 
 TARGETS = (
     *(Target(loop, (*DUMB_ASYNC, "--loop", loop, *ANY_PORTS)) for loop in LOOPS),
-    _variant("iterative", lacks={Need.SEVERAL_CLIENTS: "one client at a time"}, patience=2.0),
+    _variant("iterative", patience=2.0),
     _variant("threads"),
     _variant("select"),
     _variant("epoll"),
     _variant("epoll-workers", "--workers", "2"),
     _variant("reactor"),
     _variant("coro"),
-    _variant(
-        "streams",
-        lacks={
-            Need.FAIR_PIPELINE: "readline does not yield as long as there is a line",
-            Need.DEAF_RESETS: "a transport that is paused or half-closed is not watched",
-        },
-    ),
+    _variant("streams", patience=2.0),
+    *(_variant("nested", "--loop", loop, called=f"nested-{loop}") for loop in NESTED),
 )
 
 

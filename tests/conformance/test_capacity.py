@@ -92,7 +92,7 @@ def test_running_out_of_descriptors_hurts_nobody(start_server: Start) -> None:
             client.close()
 
 
-@pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.DESCRIPTORS)
+@pytest.mark.needs(Need.SEVERAL_CLIENTS)
 @pytest.mark.parametrize("flags", [(), ("--limit-connections", "200")], ids=["default", "limit"])
 def test_the_soft_limit_of_descriptors_is_raised(
     start_server: Start, target: Target, flags: tuple[str, ...]

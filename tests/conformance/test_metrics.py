@@ -95,7 +95,7 @@ def test_bytes_are_counted_exactly(server: Server) -> None:
     assert len(replies) == changes["server_bytes_sent_total"]
 
 
-@pytest.mark.needs(Need.SEVERAL_CLIENTS)
+@pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.CAPACITY)
 def test_connections_are_counted(server: Server) -> None:
     """Those there are, those there were, and those refused; never below zero."""
     with counting(server) as changes, ExitStack() as stack:

@@ -50,7 +50,7 @@ def test_a_line_at_the_limit_may_come_in_pieces(server: Server) -> None:
         b"x" * LIMIT + b"\r\r\n",
         b"BURN " + b"3".rjust(LIMIT - 4, b"0") + b"\n",
         b"\x00" * (LIMIT + 1) + b"\n",
-        b"x" * 1_000_000 + b"\n",
+        pytest.param(b"x" * 1_000_000 + b"\n", marks=pytest.mark.needs(Need.OVERSIZE)),
     ],
     ids=["LF", "CRLF", "CRCRLF", "BURN", "NUL", "1 MB"],
 )
@@ -61,6 +61,7 @@ def test_a_line_over_the_limit_ends_the_connection(server: Server, line: bytes) 
         assert TOO_LONG == client.read_all()
 
 
+@pytest.mark.needs(Need.OVERSIZE)
 @pytest.mark.parametrize("size", [LIMIT + 1, LIMIT + 2, 70_000, 1_000_000])
 def test_a_line_need_not_end_to_be_too_long(server: Server, size: int) -> None:
     """Nobody waits for the end of a line that is over the limit already."""
@@ -69,6 +70,7 @@ def test_a_line_need_not_end_to_be_too_long(server: Server, size: int) -> None:
         assert TOO_LONG == client.read_all()
 
 
+@pytest.mark.needs(Need.LINGERING)
 @pytest.mark.parametrize(
     "edge", [1, LIMIT - 1, LIMIT, LIMIT + 1, LIMIT + 2, 1999, 2000, 2001, 2005]
 )
@@ -79,6 +81,7 @@ def test_the_tail_of_an_overlong_line_is_never_run(server: Server, edge: int) ->
         assert TOO_LONG == client.read_all()
 
 
+@pytest.mark.needs(Need.LINGERING)
 def test_the_tail_is_not_run_when_it_comes_byte_by_byte(server: Server) -> None:
     """Neither when every byte around the limit and around the line feeds is alone."""
     with server.connect() as client:
@@ -112,7 +115,6 @@ def test_what_is_sent_after_the_last_reply_does_not_turn_it_into_a_reset(server:
         assert TOO_LONG == client.read_all()
 
 
-@pytest.mark.needs(Need.LINGERING)
 def test_nobody_is_read_away_for_ever(server: Server) -> None:
     """A client that goes on sending after its last reply is cut off in the end."""
     with server.connect() as client:
@@ -121,6 +123,7 @@ def test_nobody_is_read_away_for_ever(server: Server) -> None:
         assert eventually(lambda: _is_cut(client))
 
 
+@pytest.mark.needs(Need.OVERSIZE)
 def test_the_limit_can_be_set(share: Share) -> None:
     """``--limit-line`` is in bytes, without the end of the line."""
     server = share("--limit-line", "8")

@@ -11,8 +11,6 @@ from .client import Client, eventually, in_background
 from .process import Server, Start
 from .servers import Need
 
-pytestmark = pytest.mark.needs(Need.DRAINING)
-
 GRACE = 0.3
 #: Seconds over the grace within which the process must have ended, on a busy machine.
 MARGIN = 5.0
@@ -98,7 +96,7 @@ def test_a_stop_ends_in_time_with_clients_of_all_kinds(start_server: Start) -> N
             client.read_until_cut()
 
 
-@pytest.mark.needs(Need.SEVERAL_CLIENTS)
+@pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.DRAINING)
 def test_what_was_asked_is_answered_before_a_stop(start_server: Start) -> None:
     """Requests that were in when the signal came get their replies, then the end of input."""
     server = start_server("--timeout-graceful", "60")
@@ -147,6 +145,7 @@ def test_nobody_gets_in_during_a_stop_and_a_second_signal_ends_it(start_server: 
             client.read_until_cut()
 
 
+@pytest.mark.needs(Need.DRAINING)
 def test_a_server_can_be_started_again_on_the_same_port(start_server: Start) -> None:
     """Connections that the old one has closed do not keep the address."""
     server = start_server("--timeout-graceful", "60")

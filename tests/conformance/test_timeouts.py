@@ -8,7 +8,7 @@ from .client import Client, eventually
 from .process import Server, Share
 from .servers import Need
 
-pytestmark = pytest.mark.needs(Need.TIMEOUTS)
+cuts = pytest.mark.needs(Need.TIMEOUTS)
 
 #: Seconds: short, and still long enough for a busy machine to do in time what is harmless.
 TIMEOUT = 0.4
@@ -41,6 +41,7 @@ def assert_is_cut(client: Client, *, since: float) -> None:
     assert TIMEOUT - 0.02 < time.monotonic() - since < TIMEOUT + LATENESS
 
 
+@cuts
 def test_idle_clients_are_cut(idle_server: Server) -> None:
     """Whether they have ever asked anything or not."""
     began = time.monotonic()
@@ -51,6 +52,7 @@ def test_idle_clients_are_cut(idle_server: Server) -> None:
         assert_is_cut(talker, since=began)
 
 
+@cuts
 def test_a_client_whose_request_takes_longer_is_not_idle(idle_server: Server) -> None:
     """Idling begins when there is nothing left to answer."""
     with idle_server.connect() as client:
@@ -69,6 +71,7 @@ def test_a_slow_reader_is_not_idle(idle_server: Server) -> None:
         assert b"DONE\n" == client.read_line()
 
 
+@cuts
 def test_an_unfinished_line_is_cut(line_server: Server) -> None:
     """Counted from its first byte."""
     with line_server.connect() as client:
@@ -77,6 +80,7 @@ def test_an_unfinished_line_is_cut(line_server: Server) -> None:
         assert_is_cut(client, since=began)
 
 
+@cuts
 def test_a_dribbler_is_cut(line_server: Server) -> None:
     """A byte now and then does not buy a line more time."""
     with line_server.connect() as client:
@@ -86,6 +90,7 @@ def test_a_dribbler_is_cut(line_server: Server) -> None:
         assert time.monotonic() - began > TIMEOUT - 0.02
 
 
+@cuts
 def test_a_line_that_began_during_a_command_is_cut(line_server: Server) -> None:
     """It cannot hide behind a request that takes longer than a line may."""
     with line_server.connect() as client:
@@ -120,6 +125,7 @@ def test_a_half_closed_client_is_not_cut(idle_server: Server, line_server: Serve
             assert b"DONE\nPONG\n" == client.read_all()
 
 
+@cuts
 def test_a_stalled_reader_is_cut(write_server: Server) -> None:
     """Once it has taken nothing for too long, its connection is no more."""
     with write_server.connect(receive_buffer=4096) as client:

@@ -4,68 +4,72 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
-from dumb_async.hosting import PAUSE, Acceptor, Phase
+from dumb_async.hosting import PAUSE, Acceptor
 
-from .agenda import Agenda
+from .schedule import Schedule
+from .state import State
+from .timers import Timer
 
 if TYPE_CHECKING:
     from .host import Host
 
 
-class Door:
-    """A listening socket: a `Waiter` that accepts, pauses when it cannot, and closes in the end."""
+class ListenerHandler:
+    """A listening socket: accepts, pauses when it cannot, and closes in the end."""
 
     def __init__(
-        self, host: "Host", listener: socket.socket, acceptor: Acceptor, agenda: Agenda[Any]
+        self, host: "Host", listener: socket.socket, acceptor: Acceptor, schedule: Schedule[Any]
     ) -> None:
         self.fd = listener.fileno()
-        self.phase = Phase.LISTENING
-        self.nap: list[Any] | None = None
+        self.state = State.READING
+        self.timer: Timer | None = None
         self._host = host
         self._listener = listener
         self._acceptor = acceptor
-        self._agenda = agenda
+        self._schedule = schedule
 
-    def ready(self) -> Phase:
+    def ready(self) -> State:
         """Accept those who wait; if something has run out, not again for a while."""
         if self._acceptor.accept_burst(self._listener):
-            return self.phase
-        self.phase = Phase.WORKING
-        self._agenda.sleep(self, PAUSE)
-        return self.phase
+            return self.state
+        self.state = State.BUSY
+        self._schedule.sleep(self, PAUSE)
+        return self.state
 
-    def resume(self) -> Phase:
+    def resume(self) -> State:
         """Listen again, or no more."""
-        self.phase = Phase.LISTENING
-        return Phase.CLOSED if self._host.stopping else self.phase
+        self.state = State.READING
+        return State.CLOSED if self._host.stopping else self.state
 
     def close(self) -> None:
         """Nobody gets in any more."""
-        self.phase = Phase.CLOSED
+        self.state = State.CLOSED
         self._host.accept_rest(self._acceptor, self._listener)
 
 
-class Bell:
-    """Becomes readable when the host is to stop: a `Waiter` that then has the doors closed."""
+class StopHandler:
+    """The host's stop event: once it is set, the listening sockets are closed."""
 
-    def __init__(self, host: "Host", doors: list[Door], agenda: Agenda[Any]) -> None:
-        self.fd = host.bell
-        self.phase = Phase.LISTENING
-        self.nap: list[Any] | None = None
-        self._doors = doors
-        self._agenda = agenda
+    def __init__(
+        self, host: "Host", listeners: list[ListenerHandler], schedule: Schedule[Any]
+    ) -> None:
+        self.fd = host.stop_event
+        self.state = State.READING
+        self.timer: Timer | None = None
+        self._listeners = listeners
+        self._schedule = schedule
 
-    def ready(self) -> Phase:
-        """Have the doors closed; once is enough."""
+    def ready(self) -> State:
+        """Have the listening sockets closed; once is enough."""
         os.eventfd_read(self.fd)
-        for door in self._doors:
-            self._agenda.queue(door)
-        return Phase.CLOSED
+        for listener in self._listeners:
+            self._schedule.queue(listener)
+        return State.CLOSED
 
-    def resume(self) -> Phase:
+    def resume(self) -> State:
         """Never called: it does not sleep."""
-        return self.phase
+        return self.state
 
     def close(self) -> None:
-        """Ring no more."""
-        self.phase = Phase.CLOSED
+        """The event itself is the host's to close."""
+        self.state = State.CLOSED

@@ -1,9 +1,10 @@
-"""A client served by a thread that waits for it: over a socket that blocks.
+"""A stream over a socket that blocks: its methods never suspend, they just take their time.
 
-The steps are those of every other model (`client.Client`). What waits is the thread: in
-read(2), in write(2), or here, when a command wants time to pass.
+So the handler of the primary server, run to its end, is the loop of a thread. What waits is
+the thread: in recv(2), in send(2), or in poll(2), when a command wants time to pass.
 """
 
+import contextlib
 import select
 import socket
 import struct
@@ -12,91 +13,154 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from dumb_async.hosting import PAUSE, Acceptor, Phase, Session, Stats
+from dumb_async import Receive, handle
+from dumb_async.hosting import PAUSE, READ_SIZE, Acceptor, Session, Stats, open_session
+from dumb_async.protocol import NEED_DATA, Action, Compute, NeedData
 
-from .client import Client, Surroundings
 from .host import Host
+from .sockets import SocketStream
 
 #: Seconds that poll(2) is asked to wait at the most: its milliseconds are an int.
 LONGEST_WAIT: Final = 86_400.0
 #: Seconds between two looks whether a client that is computed for is gone.
 LOOK_INTERVAL: Final = 0.1
 
+NEVER: Final = float("inf")
 
-class InPlace:
-    """A schedule for one client alone: to sleep is to sleep, and it is always its turn."""
 
-    def __init__(self) -> None:
-        self._look_at = 0.0  # when to look next whether a client that computes is gone
+class BlockingStream(SocketStream):
+    """A client's socket that blocks, and whose deadlines are kept by the kernel.
 
-    def sleep(self, client: Client, seconds: float) -> None:
-        """Let time pass, and notice a reset meanwhile.
+    A call that lasts too long ends with EAGAIN (``SO_RCVTIMEO`` and ``SO_SNDTIMEO``, socket(7));
+    that costs no system call per request.
 
-        :raises ConnectionResetError: at once, if the connection is lost.
+    :param patience: seconds a client may take nothing of its reply; 0: for ever.
+    """
+
+    __slots__ = ("_due", "_look_at", "session")
+    session: Session["BlockingStream"]
+
+    def __init__(self, sock: socket.socket, patience: float) -> None:
+        super().__init__(sock)
+        self._due = NEVER  # when to ask the session whether its time is over
+        self._look_at = 0.0  # when to look whether a client that is computed for is gone
+        sock.setblocking(True)
+        # Looked at twice in that time: whether the client has taken some meanwhile can only
+        # be told from one look to the next.
+        _set_timeout(sock, socket.SO_SNDTIMEO, patience / 2 or None)
+
+    async def serve(self, receive: Receive) -> Action | NeedData:
+        """Read, and read again, until something has to be done that takes time."""
+        action: Action | NeedData = NEED_DATA
+        self._reading = True
+        while action is NEED_DATA and not self._ended:
+            with contextlib.suppress(BlockingIOError):
+                action = receive(self.sock.recv(READ_SIZE))
+            if self._due <= time.monotonic():
+                self._look_at_deadline()
+        self._reading = False
+        return receive(b"") if action is NEED_DATA else action
+
+    def write(self, data: bytes | memoryview) -> bool:
+        """Write all of it, however long the client takes."""
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[self.sock.send(left) :]
+            except BlockingIOError:
+                self._be_patient()
+            else:
+                self.session.go_on()
+        return True
+
+    def watch(self, _session: object, due: float) -> None:
+        """Have a read end by then, to look what the time is; see `dumb_async.hosting.Watch`."""
+        if due < self._due:
+            self._due = due
+            _set_timeout(self.sock, socket.SO_RCVTIMEO, due - time.monotonic())
+
+    def discard(self, session: object) -> None:
+        """Nothing to do: the socket is closed next."""
+
+    def poll_errors(self, seconds: float) -> None:
+        """Let time pass.
+
+        :raises ConnectionResetError: as soon as the connection is lost.
         """
         errors = select.poll()
-        errors.register(client.fd, 0)
+        errors.register(self.fd, 0)
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while True:
+            left = max(until - time.monotonic(), 0)
             if errors.poll(min(left, LONGEST_WAIT) * 1000):
                 raise ConnectionResetError
+            if not left:
+                return
 
-    def queue(self, client: Client) -> None:
-        """Go on at once, unless the client is gone.
+    def poll_errors_now_and_then(self) -> None:
+        """Look whether the connection is lost, ten times a second at the most.
 
-        :raises ConnectionResetError: if it is.
+        Not oftener: each system call lets go of the GIL and takes it again before anybody else
+        has woken up, and who lets go by himself is never made to. So threads that compute
+        would pass it to each other, and starve the rest.
         """
-        if client.given_up:
-            raise ConnectionResetError
-        # Not at every slice: each system call lets go of the GIL and takes it again before
-        # anybody else has woken up, and who lets go by himself is never made to. So threads
-        # that compute would pass it to each other, and starve the rest.
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + LOOK_INTERVAL
-            errors = select.poll()
-            errors.register(client.fd, 0)
-            if errors.poll(0):
-                raise ConnectionResetError
+            self.poll_errors(0)
 
-    def forget(self, client: Client) -> None:
-        """There is nothing to remember."""
+    def read_away(self, seconds: float) -> None:
+        """End our side; read away what the client says until it ends, or the time is over."""
+        until = time.monotonic() + seconds
+        self.sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(BlockingIOError):
+            while (left := until - time.monotonic()) > 0:
+                _set_timeout(self.sock, socket.SO_RCVTIMEO, left)
+                if not self.sock.recv(READ_SIZE):
+                    break
 
-    def prod(self, session: Session) -> None:
-        """Nobody speaks unasked to a client whose thread is waiting to read."""
-
-
-class KernelDeadline:
-    """The deadline of one client, kept by the kernel: a read or write that lasts too long ends.
-
-    (``SO_RCVTIMEO`` and ``SO_SNDTIMEO``, socket(7); they cost no system call per request.)
-    """
-
-    def __init__(self) -> None:
-        self.next = float("inf")
-
-    def watch(self, what: Any, due: float) -> None:
-        """Have a read end by then, to look what the time is."""
-        if due < self.next:
-            self.next = due
-            _set_timeout(what.sock, socket.SO_RCVTIMEO, due - time.monotonic())
-
-    def discard(self, what: Any) -> None:
-        """Nothing to do: the socket is closed next."""
-
-    def look(self, client: Client) -> None:
-        """Let the client expire if its time has come."""
+    def _look_at_deadline(self) -> None:
+        """Let the session expire if its time has come."""
         now = time.monotonic()
-        if now < self.next:
-            return
-        self.next = float("inf")
-        due = client.due(now)
-        if due is not None and due <= now:
-            client.expire()
-        elif due is not None:
-            self.watch(client, due)
+        self._due = NEVER
+        due = self.session.due(now)
+        if due is None:
+            _set_timeout(self.sock, socket.SO_RCVTIMEO, None)
+        elif due <= now:
+            self.session.expire()
         else:
-            _set_timeout(client.sock, socket.SO_RCVTIMEO, None)
+            self.watch(self.session, due)
+
+    def _be_patient(self) -> None:
+        """The client has taken nothing for a while: how often may that be?"""
+        now = time.monotonic()
+        if not self.session.stalled:
+            self.session.stall()
+        elif (self.session.due(now) or NEVER) <= now:
+            self.session.expire()
+
+
+class BlockingContext:
+    """Performs actions where it stands; see `dumb_async.handler.Context`."""
+
+    async def send(self, session: Session[BlockingStream], data: bytes) -> None:
+        """Write all of it."""
+        if data:
+            session.write(data)
+
+    async def sleep(self, session: Session[BlockingStream], seconds: float) -> None:
+        """Let time pass, and notice a reset meanwhile."""
+        session.stream.poll_errors(seconds)
+
+    async def compute(self, session: Session[BlockingStream], action: Compute) -> None:
+        """Compute at once, unless the client is gone."""
+        session.stream.poll_errors_now_and_then()
+        session.connection.compute(action)
+
+    async def linger(self, session: Session[BlockingStream]) -> None:
+        """Let the client hear us out."""
+        with contextlib.suppress(OSError):
+            session.stream.read_away(session.linger_for)
 
 
 class BlockingClients:
@@ -104,6 +168,7 @@ class BlockingClients:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._context = BlockingContext()
 
     def serve(self, sock: socket.socket, stats: Stats) -> None:
         """Serve one client; returns when it is gone.
@@ -112,24 +177,21 @@ class BlockingClients:
         """
         stats.connections += 1
         try:
-            shared, deadline = self._prepare(sock, stats)
-            client = self._host.welcome(sock, shared)
+            session = self._open(sock, stats)
+            self._host.serve(session)
         except (OSError, MemoryError) as error:
             stats.lost(error)
             sock.close()
         else:
-            _serve(client, deadline)
+            run_to_its_end(handle(session.stream, session, self._context))
 
     def refuse(self, sock: socket.socket) -> None:
         """Let one that was told SERVER_BUSY read it."""
-        try:
-            shared, deadline = self._prepare(sock, self._host.stats)
-            client = self._host.turn_away(sock, shared)
-        except (OSError, MemoryError):
-            sock.close()
-        else:
-            if client is not None:
-                _serve(client, deadline)
+        with sock, contextlib.suppress(OSError, MemoryError):
+            session = self._open(sock, self._host.stats)
+            if self._host.reject(session):
+                run_to_its_end(self._context.linger(session))
+            session.close()
 
     def refuse_beside(self, sock: socket.socket) -> None:
         """Do so in a thread, so that nobody waits for it."""
@@ -138,23 +200,17 @@ class BlockingClients:
         except (RuntimeError, MemoryError):  # there cannot be one more
             sock.close()
 
-    def _prepare(self, sock: socket.socket, stats: Stats) -> tuple[Surroundings, KernelDeadline]:
-        sock.setblocking(True)
-        # Looked at twice in that time: whether the client has taken some meanwhile can only
-        # be told from one look to the next.
-        _set_timeout(sock, socket.SO_SNDTIMEO, self._host.settings.timeout_write / 2 or None)
-        schedule, deadline = InPlace(), KernelDeadline()
-        return self._host.surroundings(schedule, deadline, stats, schedule.prod), deadline
+    def _open(self, sock: socket.socket, stats: Stats) -> Session[BlockingStream]:
+        stream = BlockingStream(sock, self._host.settings.timeout_write)
+        stream.session = session = open_session(sock, stream, self._host.context(stream, stats))
+        return session
 
 
-def _serve(client: Client, deadline: KernelDeadline) -> None:
-    """Take one step after the other; each waits for as long as it must."""
-    phase, working, closed, clock = client.phase, Phase.WORKING, Phase.CLOSED, time.monotonic
-    while phase is not closed:
-        phase = client.resume() if phase is working else client.ready()
-        if deadline.next <= clock():
-            deadline.look(client)
-    client.close()
+def run_to_its_end(coroutine: Any) -> None:
+    """Run a coroutine that never suspends."""
+    with contextlib.suppress(StopIteration):
+        coroutine.send(None)
+        raise RuntimeError("a blocking stream does not suspend")
 
 
 def accept_until_stopped(
@@ -167,7 +223,7 @@ def accept_until_stopped(
     ready = select.poll()
     once = dict(also or {})
     listeners = {listener.fileno(): listener for listener in host.listeners}
-    for fd in (host.bell, *once, *listeners):
+    for fd in (host.stop_event, *once, *listeners):
         ready.register(fd, select.POLLIN)
     while not host.stopping:
         for fd, _ in ready.poll():

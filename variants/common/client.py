@@ -1,174 +1,150 @@
-"""One client, in steps: the driver of the core that does not know who drives it.
+"""A client of a loop, in steps: the state is spelled out that a coroutine keeps by itself.
 
-Each step is short, and says in what phase it leaves the client. Over a socket that does not
-block, a loop goes from one client's step to another's. Over one that blocks, the very same
-steps wait where they stand, and a thread just takes one after the other.
+Each step is short, and says in what state it leaves the client. The loop goes from one client's
+step to another's, and has to know only which events a state stands for.
 """
 
 import logging
-from collections.abc import Callable
-from time import monotonic
-from typing import Any, Protocol
+import socket
+from typing import Any
 
 from dumb_async.hosting import (
     AT_ONCE,
-    LoggedSession,
-    Phase,
+    FLUSH,
+    READ_SIZE,
     Session,
-    Settings,
-    Shared,
-    is_over,
+    SessionContext,
     log_failure,
+    open_session,
 )
 from dumb_async.protocol import NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
 
+from .schedule import Schedule
+from .sockets import SocketStream
+from .state import State
+from .timers import Timer
+
 logger = logging.getLogger(__name__)
 
-LISTENING, WORKING, STALLED = Phase.LISTENING, Phase.WORKING, Phase.STALLED
-CLOSED = Phase.CLOSED
+READING, WRITING, BUSY = State.READING, State.WRITING, State.BUSY
+LINGERING, CLOSED = State.LINGERING, State.CLOSED
 
 
-class Schedule(Protocol):
-    """Where a client asks for time and turns."""
+class Client(SocketStream):
+    """An `EventHandler` for a socket that does not block, and the stream of its session.
 
-    def sleep(self, waiter: Any, seconds: float) -> None:
-        """Resume it in ``seconds``."""
-
-    def queue(self, waiter: Any) -> None:
-        """Resume it when it is its turn."""
-
-    def forget(self, waiter: Any) -> None:
-        """Resume it no more."""
-
-
-class Surroundings(Shared):
-    """What the clients of one loop, or of one thread, have in common.
-
-    :param left: called with each client that has been closed.
+    :param schedule: of the loop that the client lives in.
     """
 
-    __slots__ = ("left", "schedule")
+    __slots__ = ("_schedule", "action", "session", "state", "timer")
 
     def __init__(
-        self, *shared: Any, schedule: Schedule, left: Callable[["Client"], object]
+        self, sock: socket.socket, context: SessionContext, schedule: Schedule[Any]
     ) -> None:
-        super().__init__(*shared)
-        self.schedule = schedule
-        self.left = left
+        super().__init__(sock)
+        self.state = READING
+        self._reading = True
+        self.action: Action | NeedData = NEED_DATA  # what is to be done next
+        self.timer: Timer | None = None
+        self._schedule = schedule
+        self.session: Session[Client] = open_session(sock, self, context)
 
-
-class Client(Session):
-    """A `Waiter`: a session that goes on by itself, a step at a time."""
-
-    __slots__ = ()
-    _shared: Surroundings
-
-    def ready(self) -> Phase:
+    def ready(self) -> State:
         """Go on, as the socket is ready for what was waited for, or the connection is lost."""
         try:
-            phase = self.phase
-            if phase is LISTENING:
-                action = self.receive(monotonic())
-                return LISTENING if action is NEED_DATA else self._begin(action)
-            if self.given_up:
-                return CLOSED
-            if phase is STALLED:
-                return self._go_on_writing(self.action)
-            if phase is WORKING:
+            if self.state is READING:
+                action = self.session.receive(self.sock.recv(READ_SIZE))
+                return READING if action is NEED_DATA else self._begin(action)
+            if self.state is WRITING:
+                return self._perform() if len(self.unwritten) <= AT_ONCE else self._begin(FLUSH)
+            if self.state is BUSY:
                 raise ConnectionResetError
-            return CLOSED if self.read_away() else phase
+            return LINGERING if self.sock.recv(READ_SIZE) else CLOSED
+        except BlockingIOError:
+            return self.state
         except Exception as error:
             return self._lose(error)
 
-    def resume(self) -> Phase:
+    def resume(self) -> State:
         """Go on, as the time has come, or the turn."""
         try:
-            if self.phase is LISTENING:  # the core has something to say, unasked
-                return self._begin(self.speak())
-            return self._perform(self.action)
+            if self.state is LINGERING:
+                return CLOSED
+            if self.state is READING:  # it was notified: the core has something to say
+                return self._begin(self.session.answer())
+            return self._perform()
         except Exception as error:
             return self._lose(error)
 
-    def refuse(self) -> Phase:
-        """Let the client read why it was refused."""
-        try:
-            self.linger()
-        except OSError:
-            return CLOSED
-        return self.phase
-
-    def let_go(self) -> None:
-        """Let go of what was asked; the socket is left to whoever calls."""
-        self._shared.schedule.forget(self)
-        super().let_go()
-        self._shared.left(self)
-
-    def _begin(self, action: Action | NeedData) -> Phase:
-        """See to it that ``action`` is performed in its time; what it waits for meanwhile."""
-        if action is NEED_DATA:
-            if self.phase is not LISTENING:
-                self.listen()
-            return LISTENING
+    def _begin(self, action: Action | NeedData) -> State:
+        """See to it that ``action`` is performed in its time; what is waited for meanwhile."""
         if type(action) is Close:
             return self._end(action)
-        if self.phase is not WORKING:
-            self._forget_prod()
-            self.work()
+        if action is NEED_DATA:
+            self.state = READING
+            self._reading = True
+            if self._ended:  # while it was busy
+                self.feed_eof()
+            return READING
+        self._reading = False
+        if action is FLUSH and self.session.blocked and self.state is not WRITING:
+            return self._wait_to_write()
+        self._schedule.forget(self)  # it may have been notified, and is asked anyway
+        self.state, self.action = BUSY, action
         if type(action) is Sleep:
-            self.action = action
-            self._shared.schedule.sleep(self, action.seconds)
+            self._schedule.sleep(self, action.seconds)
         else:
-            self.action = memoryview(action.data) if type(action) is Send else action
-            self._shared.schedule.queue(self)
-        return WORKING
+            self._schedule.queue(self)
+        return BUSY
 
-    def _perform(self, action: Any) -> Phase:
-        """Take one step of an action whose time or turn has come."""
-        if type(action) is memoryview:
-            sent = self.send(action)
-            if sent < len(action):
-                self.action = action[sent:]
-                self.stall(anew=sent > 0)
-                return STALLED
-            self.work()
-        elif type(action) is Compute:
-            self.connection.compute(action)
-        return self._begin(self.answer())
+    def _perform(self) -> State:
+        """Take one step of what is to be done; then see what is next."""
+        if self.unwritten:
+            self.write(self.unwritten)
+        elif type(self.action) is Send and self.action is not FLUSH:
+            self.session.write(self.action.data)
+        elif type(self.action) is Compute:
+            self.session.connection.compute(self.action)
+        if self.unwritten:
+            return self._wait_to_write()
+        self.session.go_on()
+        self.state = BUSY
+        return self._begin(self.session.answer())
 
-    def _go_on_writing(self, left: Any) -> Phase:
-        """Write what the client takes again: a large piece only when it is its turn."""
-        if len(left) <= AT_ONCE:
-            return self._perform(left)
-        self.phase = WORKING
-        self._shared.schedule.queue(self)
-        return WORKING
+    def _wait_to_write(self) -> State:
+        self.session.stall()
+        self.state = WRITING
+        return WRITING
 
-    def _end(self, close: Close) -> Phase:
+    def _end(self, close: Close) -> State:
         if close.error is not None:
             log_failure(logger, "a command failed, its client was told and closed", close.error)
-        if is_over(self, close):
-            return CLOSED
-        self._forget_prod()
-        self.linger()
-        return self.phase
+        return CLOSED if self.session.ended else self.linger()
 
-    def _forget_prod(self) -> None:
-        """It was prodded, and has been asked for more anyway."""
-        if self.nap is not None:
-            self._shared.schedule.forget(self)
+    def linger(self) -> State:
+        """End our side; what the client still says is read away for a while."""
+        self._schedule.forget(self)  # it may have been notified
+        self.sock.shutdown(socket.SHUT_WR)
+        self._schedule.sleep(self, self.session.linger_for)
+        self.state = LINGERING
+        return LINGERING
 
-    def _lose(self, error: Exception) -> Phase:
-        if not self.given_up and self.phase is not Phase.LINGERING:  # else it was let go anyway
-            self._stats.lost(error)
+    def _lose(self, error: Exception) -> State:
+        if self.state is not LINGERING:  # else it was let go anyway
+            self.session.lost(error)
         return CLOSED
 
+    def wake(self) -> None:
+        """See `Stream.wake`."""
+        self._schedule.notify(self)
 
-class LoggedClient(Client, LoggedSession):
-    """A client with an access log."""
+    def detach(self) -> None:
+        """Let go of what was asked; the socket is left to whoever calls."""
+        self.state = CLOSED
+        self._schedule.forget(self)
+        self.session.close()
 
-    __slots__ = ()
-
-
-def client_type(settings: Settings) -> type[Client]:
-    """The kind of client that the settings ask for."""
-    return LoggedClient if settings.access_log else Client
+    def close(self) -> None:
+        """Close the connection, which the loop has forgotten."""
+        self.detach()
+        self.sock.close()

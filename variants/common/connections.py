@@ -1,50 +1,55 @@
-"""Where the clients of one loop are: all of a loop but how it waits."""
+"""The connections of one loop: all of a loop but how it waits."""
 
 import socket
 from typing import Any
 
-from .agenda import Agenda, LagMeter
+from .client import Client
 from .host import Host
-from .waiting import Watch
+from .schedule import LagMeter, Schedule
+from .state import Register
 
 
-class Floor:
-    """Those who come in are watched, until they leave.
+class Connections:
+    """Takes clients in and has them watched, until they leave.
 
     :param host: whose clients they are.
-    :param agenda: of the loop.
-    :param watch: called with each new waiter: entrances to begin with, then clients.
+    :param schedule: of the loop.
+    :param register: called with each new event handler: acceptors to begin with, then clients.
     """
 
-    def __init__(self, host: Host, agenda: Agenda[Any], watch: Watch) -> None:
+    def __init__(self, host: Host, schedule: Schedule[Any], register: Register) -> None:
         self._host = host
-        self._agenda = agenda
-        self._watch = watch
-        self._shared = host.surroundings(agenda, agenda.deadlines, host.stats, agenda.prod)
+        self._schedule = schedule
+        self._register = register
+        self._context = host.context(schedule.deadlines)
 
     def open(self) -> None:
         """Let clients in, and watch for what is not a client."""
-        LagMeter(self._agenda, self._host.stats)
+        LagMeter(self._schedule, self._host.stats)
         acceptor = self._host.acceptor(self.admit, self.refuse)
-        for entrance in self._host.entrances(acceptor, self._agenda):
-            self._watch(entrance)
+        for handler in self._host.acceptors(acceptor, self._schedule):
+            self._register(handler)
 
     def admit(self, sock: socket.socket) -> None:
         """Take in a new client."""
-        client = self._host.welcome(sock, self._shared)
+        client = Client(sock, self._context, self._schedule)
+        self._host.serve(client.session)
         try:
-            self._watch(client)
+            self._register(client)
         except BaseException:
-            client.let_go()  # but not of the socket: it is to be told why
+            client.detach()
             raise
         self._host.stats.connections += 1
 
     def refuse(self, sock: socket.socket) -> None:
         """Take in one that has been told SERVER_BUSY."""
-        client = self._host.turn_away(sock, self._shared)
-        if client is not None:
-            try:
-                self._watch(client)
-            except BaseException:
-                client.let_go()
-                raise
+        client = Client(sock, self._context, self._schedule)
+        try:
+            if self._host.reject(client.session):
+                client.linger()
+                self._register(client)
+                return
+        except BaseException:
+            client.detach()  # but not of the socket: that is the acceptor's again
+            raise
+        client.close()

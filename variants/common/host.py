@@ -14,18 +14,17 @@ from dumb_async.hosting import (
     Cores,
     Launch,
     NoRoom,
-    Phase,
+    Session,
+    SessionContext,
     Stats,
     Watch,
     connect_to,
-    refuse_to_connect,
     registry_for,
 )
 
-from .agenda import Agenda
-from .client import Client, Schedule, Surroundings, client_type
-from .doors import Bell, Door
-from .waiting import Waiter
+from .acceptors import ListenerHandler, StopHandler
+from .schedule import Schedule
+from .state import EventHandler
 
 logger = logging.getLogger(__name__)
 
@@ -35,17 +34,23 @@ Admit = Callable[[socket.socket], None]
 class Host:
     """What a model serves with.
 
-    A stop acts on sockets, and so works in the same way under every model: the bell becomes
-    readable, every client's input ends; later, if need be, every connection is shut down.
+    A stop acts on sockets, and so works in the same way under every model: the stop event
+    becomes readable, every client's input ends; later, if need be, every connection is shut down.
 
     :param launch: what the command line has asked for.
     :param listeners: bound and listening, not blocking.
     :param service: what is served, if it is not what the command line says.
+    :param name: of the model, as it is announced.
     """
 
     def __init__(
-        self, launch: Launch, listeners: list[socket.socket], service: Cores | None = None
+        self,
+        launch: Launch,
+        listeners: list[socket.socket],
+        service: Cores | None = None,
+        name: str = "",
     ) -> None:
+        self.name = name
         self.launch = launch
         self.settings = launch.settings
         self.listeners = listeners
@@ -54,30 +59,30 @@ class Host:
         self.stats = Stats(self.service.labels)
         #: What the metrics page shows.
         self.registry = registry_for(self.stats)
-        self.bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        #: Readable once the host is to stop.
+        self.stop_event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.stopping = False
-        self.clients: set[Client] = set()
+        #: Of everybody who is served.
+        self.sessions: set[Session[Any]] = set()
         #: Also called when everything is to end at once.
-        self.at_cut: list[Callable[[], object]] = []
-        self._refused: set[Client] = set()
-        self._client_type = client_type(launch.settings)
+        self.at_cancel: list[Callable[[], object]] = []
+        self._rejected: set[Session[Any]] = set()
         self.capacity = Capacity(launch.settings)
-        self._count: Callable[[], int] = lambda: len(self.clients)
+        self._count: Callable[[], int] = lambda: len(self.sessions)
         self._most: int | None = None
         self._reason = ""
 
     @property
     def over(self) -> bool:
         """Whether it has stopped: nobody gets in, nobody is left."""
-        return self.stopping and not self.listeners and not self.clients
+        return self.stopping and not self.listeners and not self.sessions
 
-    def surroundings(
-        self, schedule: Schedule, deadlines: Watch, stats: Stats, prod: Callable[[Any], object]
-    ) -> Surroundings:
-        """What clients share that live in the same loop or thread."""
-        return Surroundings(
-            self.connect, self.settings, stats, deadlines, prod, schedule=schedule, left=self.left
-        )
+    def context(self, deadlines: Watch, stats: Stats | None = None) -> SessionContext:
+        """What clients have in common that live in the same loop or thread.
+
+        :param stats: where they are counted, if not in the host's own.
+        """
+        return _Context(self, deadlines, stats or self.stats)
 
     def acceptor(self, admit: Admit, refuse: Admit) -> Acceptor:
         """Something that accepts for us.
@@ -91,10 +96,10 @@ class Host:
         """Refuse clients over ``most``, which is all that the model can hold."""
         self._most, self._reason = most, reason
 
-    def entrances(self, acceptor: Acceptor, agenda: Agenda[Any]) -> list[Waiter]:
+    def acceptors(self, acceptor: Acceptor, schedule: Schedule[Any]) -> list[EventHandler]:
         """What a loop is to watch that clients come from, and what tells it to stop."""
-        doors = [Door(self, listener, acceptor, agenda) for listener in self.listeners]
-        return [*doors, Bell(self, doors, agenda)]
+        listeners = [ListenerHandler(self, one, acceptor, schedule) for one in self.listeners]
+        return [*listeners, StopHandler(self, listeners, schedule)]
 
     def count(self) -> int:
         """How many clients there are."""
@@ -115,26 +120,19 @@ class Host:
             raise NoRoom(self._reason)
         self.capacity.check(self.count())
 
-    def welcome(self, sock: socket.socket, shared: Surroundings) -> Client:
-        """Make the client of a socket."""
-        client = self._client_type(sock, shared)
-        self.clients.add(client)
-        self.stats.active = len(self.clients)
+    def serve(self, session: Session[Any]) -> None:
+        """Count a session as one that is served, until it is closed."""
+        self.sessions.add(session)
+        self.stats.active = len(self.sessions)
         if self.stopping:
-            client.half_close()
-        return client
+            session.end_input()
 
-    def turn_away(self, sock: socket.socket, shared: Surroundings) -> Client | None:
-        """Make a client that only reads why it is refused, if there are not too many of them."""
-        if self.stopping or len(self._refused) >= REFUSALS_AT_A_TIME:
-            sock.close()
-            return None
-        client = Client(sock, shared, connect=refuse_to_connect)
-        self._refused.add(client)
-        if client.refuse() is Phase.CLOSED:
-            client.close()
-            return None
-        return client
+    def reject(self, session: Session[Any]) -> bool:
+        """Count a session as one that only reads why it is refused; false if there are too many."""
+        if self.stopping or len(self._rejected) >= REFUSALS_AT_A_TIME:
+            return False
+        self._rejected.add(session)
+        return True
 
     def accept_rest(self, acceptor: Acceptor, listener: socket.socket) -> None:
         """Accept those who had connected before the stop, then close the listening socket."""
@@ -145,32 +143,43 @@ class Host:
     def stop(self) -> None:
         """Stop gracefully: what has been asked is answered. From any thread."""
         self.stopping = True
-        for client in list(self.clients):
-            client.half_close()
+        for session in list(self.sessions):
+            with contextlib.suppress(OSError):  # the client was faster, or its thread
+                session.end_input()
         with contextlib.suppress(OSError):  # it has stopped meanwhile
-            os.eventfd_write(self.bell, 1)
+            os.eventfd_write(self.stop_event, 1)
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         """Stop at once: whatever is done for clients ends. From any thread."""
-        clients = list(self.clients)
-        for client in clients:
-            client.given_up = True  # all of them before the first system call
-        for client in clients:
-            client.cut()
-        for also in self.at_cut:
+        for session in list(self.sessions):
+            session.cancel()
+        for also in self.at_cancel:
             also()
 
     def close(self) -> None:
         """Close what is still open."""
         for listener in self.listeners:
             listener.close()
-        for client in [*self._refused, *self.clients]:
-            with contextlib.suppress(OSError):
-                client.sock.close()
-        os.close(self.bell)
+        for session in [*self._rejected, *self.sessions]:
+            session.cancel()
+        os.close(self.stop_event)
 
-    def left(self, client: Client) -> None:
-        """Called with each client that has been closed."""
-        self._refused.discard(client)
-        self.clients.discard(client)
-        self.stats.active = len(self.clients)
+    def left(self, session: Session[Any]) -> None:
+        """Called with each session that is closed."""
+        self._rejected.discard(session)
+        self.sessions.discard(session)
+        self.stats.active = len(self.sessions)
+
+
+class _Context(SessionContext):
+    """Tells the host of sessions that are closed."""
+
+    __slots__ = ("_host",)
+
+    def __init__(self, host: Host, deadlines: Watch, stats: Stats) -> None:
+        super().__init__(host.connect, host.settings, stats, deadlines)
+        self._host = host
+
+    def left(self, session: Session[Any]) -> None:
+        """See `Host.left`."""
+        self._host.left(session)

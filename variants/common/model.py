@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
@@ -21,6 +21,7 @@ from dumb_async.hosting import (
 )
 
 from .host import Host
+from .needs import Need
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Model(Listed):
     :param essay: what it is, at length.
     :param options: click options of its own, passed on to ``make``.
     :param service: makes what is served, if it is not what the command line says.
+    :param lacks: what the model does not hold, and why.
     """
 
     def __init__(
@@ -78,8 +80,10 @@ class Model(Listed):
         *,
         options: Sequence[Option] = (),
         service: Callable[[], Cores] | None = None,
+        lacks: Mapping[Need, str] | None = None,
     ) -> None:
         self.name = name
+        self.lacks = dict(lacks or {})
         self._make = make
         self._service = service
         serve = server_options(self.serve)
@@ -98,7 +102,7 @@ class Model(Listed):
         with ExitStack() as stack:
             listeners = open_listeners(settings.host, settings.port, settings.backlog)
             addresses = [listener.getsockname()[:2] for listener in listeners]
-            host = Host(launch, listeners, self._service and self._service())
+            host = Host(launch, listeners, self._service and self._service(), self.name)
             stack.callback(host.close)
             model = self._make(host, **options)
             exporter = None
@@ -107,7 +111,7 @@ class Model(Listed):
                     Exporter(host.registry, launch.metrics_host, launch.metrics_port)
                 )
             threading.Thread(target=_stop_on_signals, args=(host,), daemon=True).start()
-            announce_address(addresses, self.name, exporter)
+            announce_address(addresses, host.name, exporter)
             model.run()
 
 
@@ -121,4 +125,4 @@ def _stop_on_signals(host: Host) -> None:
     except (RuntimeError, MemoryError):  # there cannot be one more
         host.stop()
     signal.sigtimedwait(_SIGNALS, host.settings.timeout_graceful)
-    host.cut()
+    host.cancel()

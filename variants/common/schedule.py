@@ -5,7 +5,10 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from dumb_async.hosting import Deadlines, Phase, Sleepers, Stats
+from dumb_async.hosting import Deadlines, Stats
+
+from .state import State
+from .timers import Timer, TimerQueue
 
 #: Seconds that a loop waits at the most: what every system call can take.
 LONGEST_WAIT: Final = 86_400.0
@@ -13,47 +16,47 @@ LONGEST_WAIT: Final = 86_400.0
 LAG_INTERVAL: Final = 0.1
 
 
-class Patient(Protocol):
-    """Who waits for a time or a turn: a `Waiter`, or a coroutine."""
+class Resumable(Protocol):
+    """Who waits for a time or a turn: an `EventHandler`, or a coroutine's task."""
 
     @property
-    def phase(self) -> Phase:
+    def state(self) -> State:
         """CLOSED: it waits no more."""
 
-    nap: list[Any] | None  # kept by `dumb_async.hosting.Sleepers`
+    timer: Timer | None  # kept by `TimerQueue`
 
 
-P = TypeVar("P", bound=Patient)
+R = TypeVar("R", bound=Resumable)
 
 
-class Agenda(Generic[P]):
-    """Sleepers, deadlines, and a queue of those who want a turn.
+class Schedule(Generic[R]):
+    """Timers, deadlines, and a queue of those who want a turn.
 
     :param resume: called with each whose time or turn has come.
     """
 
-    def __init__(self, resume: Callable[[P], object]) -> None:
+    def __init__(self, resume: Callable[[R], object]) -> None:
         self.deadlines = Deadlines()
         self._resume = resume
-        self._sleepers: Sleepers[P] = Sleepers(resume)
-        self._turns: deque[P] = deque()
+        self._timers: TimerQueue[R] = TimerQueue(resume)
+        self._turns: deque[R] = deque()
 
-    def sleep(self, waiter: P, seconds: float) -> None:
-        """Resume ``waiter`` in ``seconds``."""
-        self._sleepers.add(waiter, seconds)
+    def sleep(self, who: R, seconds: float) -> None:
+        """Resume ``who`` in ``seconds``."""
+        self._timers.add(who, seconds)
 
-    def queue(self, waiter: P) -> None:
-        """Resume ``waiter`` when it is its turn: one of them has one in each turn of the loop."""
-        self._turns.append(waiter)
+    def queue(self, who: R) -> None:
+        """Resume ``who`` when it is its turn: one of them has one in each turn of the loop."""
+        self._turns.append(who)
 
-    def prod(self, waiter: P) -> None:
-        """Resume ``waiter`` soon, if it just listens: it has something to say."""
-        if waiter.phase is Phase.LISTENING and waiter.nap is None:
-            self._sleepers.add(waiter, 0)
+    def notify(self, who: R) -> None:
+        """Resume ``who`` soon, if it just reads: it has something to say."""
+        if who.state is State.READING and who.timer is None:
+            self._timers.add(who, 0)
 
-    def forget(self, waiter: P) -> None:
+    def forget(self, who: R) -> None:
         """Resume it no more. Call it closed as well: who queues is looked at first."""
-        self._sleepers.discard(waiter)
+        self._timers.discard(who)
 
     def timeout(self) -> float:
         """Seconds until there is something to do."""
@@ -61,36 +64,36 @@ class Agenda(Generic[P]):
             return 0
         now = monotonic()
         until = now + LONGEST_WAIT
-        for due in (self._sleepers.next, self.deadlines.next):
+        for due in (self._timers.next, self.deadlines.next):
             if due is not None and due < until:
                 until = due
         return max(until - now, 0)
 
     def run_due(self) -> None:
-        """Do what it is time for: a batch of sleepers and deadlines, and one turn."""
+        """Do what it is time for: a batch of timers and deadlines, and one turn."""
         now = monotonic()
         self.deadlines.run_due(now)
-        self._sleepers.run_due(now)
+        self._timers.run_due(now)
         while self._turns:
-            waiter = self._turns.popleft()
-            if waiter.phase is not Phase.CLOSED:
-                self._resume(waiter)
+            who = self._turns.popleft()
+            if who.state is not State.CLOSED:
+                self._resume(who)
                 return
 
 
-class Chore:
-    """A `Waiter` without a descriptor, which only ever waits for its time."""
+class PeriodicTask:
+    """An `EventHandler` without a descriptor, which only ever waits for its time."""
 
     def __init__(self) -> None:
         self.fd = -1
-        self.phase = Phase.WORKING
-        self.nap: list[Any] | None = None
+        self.state = State.BUSY
+        self.timer: Timer | None = None
 
-    def ready(self) -> Phase:
+    def ready(self) -> State:
         """Never called: it has no descriptor."""
-        return self.phase
+        return self.state
 
-    def resume(self) -> Phase:
+    def resume(self) -> State:
         """Do what it is time for."""
         raise NotImplementedError
 
@@ -98,21 +101,21 @@ class Chore:
         """Never called: it lives as long as its loop."""
 
 
-class LagMeter(Chore):
+class LagMeter(PeriodicTask):
     """Sleeps, and counts how much longer it took: what every client of the loop feels."""
 
-    def __init__(self, agenda: Agenda[Any], stats: Stats) -> None:
+    def __init__(self, schedule: Schedule[Any], stats: Stats) -> None:
         super().__init__()
-        self._agenda = agenda
+        self._schedule = schedule
         self._stats = stats
         self._sleep()
 
-    def resume(self) -> Phase:
+    def resume(self) -> State:
         """Count how late it is."""
         self._stats.observe_lag(max(monotonic() - self._due, 0.0))
         self._sleep()
-        return self.phase
+        return self.state
 
     def _sleep(self) -> None:
         self._due = monotonic() + LAG_INTERVAL
-        self._agenda.sleep(self, LAG_INTERVAL)
+        self._schedule.sleep(self, LAG_INTERVAL)

@@ -1,35 +1,40 @@
-"""What a loop waits for, whatever it is: a client, a listener, a bell."""
+"""What a loop waits for, whatever it is: a client, a listener, the stop event."""
 
+import enum
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from dumb_async.hosting import Phase
+
+class State(enum.Enum):
+    """What something with a descriptor waits for."""
+
+    READING = "until there is something to read"
+    WRITING = "until the client takes more of its reply"
+    BUSY = "for its time or its turn; of the descriptor it wants to hear of errors alone"
+    LINGERING = "until the client ends, after the last reply"
+    CLOSED = "for nothing more"
 
 
-class Waiter(Protocol):
+class EventHandler(Protocol):
     """Something that waits for its descriptor, for its time or for its turn.
 
-    Its `phase` says which: LISTENING and LINGERING wait until there is something to read,
-    STALLED until something can be written, WORKING for neither, but for errors. A loop
-    calls `ready` or `resume` and looks at the phase that comes back; at CLOSED it forgets
-    the descriptor, then calls `close`.
+    Its `state` says which. A loop calls `ready` or `resume` and looks at the state that comes
+    back; at CLOSED it forgets the descriptor, then calls `close`.
     """
 
     fd: int
-    phase: Phase
-    nap: list[Any] | None  # kept by `dumb_async.hosting.Sleepers`
+    state: State
+    timer: list[Any] | None  # kept by `timers.TimerQueue`
 
-    def ready(self) -> Phase:
+    def ready(self) -> State:
         """Go on, as the descriptor is ready for what was waited for, or has an error."""
 
-    def resume(self) -> Phase:
+    def resume(self) -> State:
         """Go on, as the time has come, or the turn."""
 
     def close(self) -> None:
         """Let go of everything."""
 
 
-__all__ = ["Phase", "Waiter", "Watch"]
-
-#: Tells a loop of a new waiter.
-Watch = Callable[[Waiter], object]
+#: Tells a loop of a new event handler.
+Register = Callable[[EventHandler], object]

@@ -1,8 +1,7 @@
-"""Clients that wait for their time: a heap of instants, and no task for any of them.
+"""Who is to be resumed when: a heap of instants.
 
-A WAIT is then as cheap as a PING and an entry in a list. When a thousand are due in the
-same millisecond they are woken in turns, where a thousand timers of a runtime would all
-fire in one.
+When a thousand are due in the same millisecond they are resumed in batches, with a turn for
+others in between.
 """
 
 import heapq
@@ -11,75 +10,69 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-#: Clients woken before others have their turn.
+#: Timers that fire before others have their turn.
 BATCH: Final = 32
-#: Naps that were broken off are swept out when there are more than this, and more than
-#: half of all: asyncio's values for cancelled timers.
+#: Timers that were cancelled are swept out when there are more than this, and more than
+#: half of all: asyncio's values.
 SWEEP: Final = 100
 
-#: When, a number that makes instants comparable, and who, unless it was broken off.
-Nap = list[Any]
+#: When, a number that makes instants comparable, and who, unless it was cancelled.
+Timer = list[Any]
 
 
-class Sleeper(Protocol):
-    """Who can be put to sleep."""
+class Timed(Protocol):
+    """Who can have a timer: one at a time."""
 
-    nap: Nap | None  #: kept by `Sleepers`
-
-
-S = TypeVar("S", bound=Sleeper)
+    timer: Timer | None  #: kept by `TimerQueue`
 
 
-class Sleepers(Generic[S]):
-    """Sleepers by the instant at which they go on.
+T = TypeVar("T", bound=Timed)
 
-    :param wake: called with each whose time has come, never early.
-    :param moved: called when somebody is to be woken earlier than anybody before.
+
+class TimerQueue(Generic[T]):
+    """Timers by the instant at which they fire.
+
+    :param fire: called with each whose time has come, never early.
     """
 
-    def __init__(
-        self, wake: Callable[[S], object], moved: Callable[[], object] = lambda: None
-    ) -> None:
-        self._wake = wake
-        self._moved = moved
-        self._heap: list[Nap] = []
+    def __init__(self, fire: Callable[[T], object]) -> None:
+        self._fire = fire
+        self._heap: list[Timer] = []
         self._order = itertools.count()
-        self._broken = 0
+        self._cancelled = 0
 
     @property
     def next(self) -> float | None:
-        """The next instant at which somebody may have to be woken."""
+        """The next instant at which somebody may have to be resumed."""
         return self._heap[0][0] if self._heap else None
 
-    def add(self, who: S, seconds: float) -> None:
-        """Wake ``who`` in ``seconds``."""
-        nap: Nap = [monotonic() + seconds, next(self._order), who]
-        who.nap = nap
-        heapq.heappush(self._heap, nap)
-        if self._heap[0] is nap:
-            self._moved()
+    def add(self, who: T, seconds: float) -> None:
+        """Resume ``who`` in ``seconds``."""
+        timer: Timer = [monotonic() + seconds, next(self._order), who]
+        who.timer = timer
+        heapq.heappush(self._heap, timer)
 
-    def discard(self, who: S) -> None:
-        """Do not wake it after all."""
-        if who.nap is None:
+    def discard(self, who: T) -> None:
+        """Do not resume it after all."""
+        if who.timer is None:
             return
-        who.nap[2] = None
-        who.nap = None
-        self._broken += 1
-        if self._broken > SWEEP and self._broken * 2 > len(self._heap):
-            self._heap = [nap for nap in self._heap if nap[2] is not None]
+        who.timer[2] = None
+        who.timer = None
+        self._cancelled += 1
+        if self._cancelled > SWEEP and self._cancelled * 2 > len(self._heap):
+            self._heap = [timer for timer in self._heap if timer[2] is not None]
             heapq.heapify(self._heap)
-            self._broken = 0
+            self._cancelled = 0
 
     def run_due(self, now: float) -> bool:
-        """Wake those whose time has come, a batch at the most; tell whether more are due."""
+        """Resume those whose time has come, a batch at the most; tell whether more are due."""
         for _ in range(BATCH):
             if not self._heap or self._heap[0][0] > now:
                 return False
             who = heapq.heappop(self._heap)[2]
             if who is None:
-                self._broken -= 1
+                self._cancelled -= 1
             else:
-                who.nap = None
-                self._wake(who)
+                who.timer = None
+                self._fire(who)
         return True

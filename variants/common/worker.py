@@ -7,14 +7,14 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from dumb_async.hosting import BURST, Acceptor, Phase, ServerCollector
+from dumb_async.hosting import BURST, Acceptor, ServerCollector, Session
 
-from .agenda import Agenda, Chore
-from .client import Client
 from .host import Host
 from .model import Runnable
 from .reports import pack, write_report
-from .waiting import Waiter
+from .schedule import PeriodicTask, Schedule
+from .state import EventHandler, State
+from .timers import Timer
 from .workers import CONNECTION, CUT, REPORT, Worker
 
 MakeLoop = Callable[[Host], Runnable]
@@ -47,9 +47,9 @@ class WorkerHost(Host):
         super().__init__(parent.launch, [])
         self._worker = worker
 
-    def entrances(self, acceptor: Acceptor, agenda: Agenda[Any]) -> list[Waiter]:
+    def acceptors(self, acceptor: Acceptor, schedule: Schedule[Any]) -> list[EventHandler]:
         """The channel."""
-        return [Handover(self, self._worker, acceptor, agenda)]
+        return [Handover(self, self._worker, acceptor, schedule)]
 
     @property
     def departed(self) -> int:
@@ -60,29 +60,29 @@ class WorkerHost(Host):
         """One of those that were handed over is here no more."""
         self._worker.gone[0] += 1
 
-    def left(self, client: Client) -> None:
+    def left(self, session: Session[Any]) -> None:
         """See `Host.left`."""
-        if client in self.clients:
+        if session in self.sessions:
             self.gone()
-        super().left(client)
+        super().left(session)
 
 
 class Handover:
-    """The channel: a `Waiter` that takes in connections that the parent has accepted."""
+    """The channel: an `EventHandler` that takes in connections that the parent has accepted."""
 
     def __init__(
-        self, host: WorkerHost, worker: Worker, acceptor: Acceptor, agenda: Agenda[Any]
+        self, host: WorkerHost, worker: Worker, acceptor: Acceptor, schedule: Schedule[Any]
     ) -> None:
         self._host = host
         self._channel = worker.other_end
         self._acceptor = acceptor
-        self._agenda = agenda
+        self._schedule = schedule
         self._channel.setblocking(False)
         self.fd = self._channel.fileno()
-        self.phase = Phase.LISTENING
-        self.nap: list[Any] | None = None
+        self.state = State.READING
+        self.timer: Timer | None = None
 
-    def ready(self) -> Phase:
+    def ready(self) -> State:
         """Take in what has come over the channel, a batch at the most."""
         for _ in range(BURST):
             try:
@@ -90,8 +90,8 @@ class Handover:
             except BlockingIOError:
                 break
             if not self._obey(*received[:2]):
-                return Phase.CLOSED
-        return self.phase
+                return State.CLOSED
+        return self.state
 
     def _obey(self, word: bytes, descriptors: list[int]) -> bool:
         """Do what the parent says; false if it says nothing any more."""
@@ -100,18 +100,18 @@ class Handover:
         elif word.startswith(REPORT):
             self._report(int(word[1:]))
         elif word == CUT:
-            self._host.cut()
+            self._host.cancel()
         else:
             self._stop()
         return bool(word)
 
-    def resume(self) -> Phase:
+    def resume(self) -> State:
         """Never called: it does not sleep."""
-        return self.phase
+        return self.state
 
     def close(self) -> None:
         """Our parent is gone; the channel is closed by who opened it."""
-        self.phase = Phase.CLOSED
+        self.state = State.CLOSED
 
     def _take(self, descriptors: list[int]) -> None:
         if not descriptors:  # we have run out of them
@@ -131,18 +131,18 @@ class Handover:
     def _stop(self) -> None:
         if not self._host.stopping:
             self._host.stop()
-            Cutter(self._host, self._agenda)
+            Cutter(self._host, self._schedule)
 
 
-class Cutter(Chore):
+class Cutter(PeriodicTask):
     """Cuts everybody off once the grace is over, also when nobody is left to say so."""
 
-    def __init__(self, host: Host, agenda: Agenda[Any]) -> None:
+    def __init__(self, host: Host, schedule: Schedule[Any]) -> None:
         super().__init__()
         self._host = host
-        agenda.sleep(self, host.settings.timeout_graceful)
+        schedule.sleep(self, host.settings.timeout_graceful)
 
-    def resume(self) -> Phase:
+    def resume(self) -> State:
         """It is over."""
-        self._host.cut()
-        return self.phase
+        self._host.cancel()
+        return self.state

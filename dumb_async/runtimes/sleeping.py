@@ -1,19 +1,7 @@
-"""Waits that runtimes have in common."""
+"""Timers of libuv, made as punctual as all others."""
 
 from collections.abc import Awaitable, Callable
 from time import monotonic
-
-
-async def call_when_readable(
-    wait_readable: Callable[[int], Awaitable[None]], fd: int, callback: Callable[[], object]
-) -> None:
-    """Call ``callback`` whenever ``fd`` is readable, until cancelled.
-
-    Nothing is registered between two waits: that is how trio and anyio have it.
-    """
-    while True:
-        await wait_readable(fd)
-        callback()
 
 
 async def sleep_until(sleep: Callable[[float], Awaitable[None]], due: float) -> None:
