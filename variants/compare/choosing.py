@@ -80,6 +80,8 @@ def names() -> dict[str, str]:
 
 
 def _summary(name: str) -> str:
+    if name.startswith("nested-"):
+        return f"the epoll of `epoll`, inside {name.removeprefix('nested-')}'s loop"
     if name not in NAMES:
         return f"dumb_async on {name.replace('anyio-', 'anyio, on ')}"
     model = importlib.import_module(f"variants.{name.replace('-', '_')}").MODEL

@@ -87,6 +87,15 @@ class Report:
         """Their names, in the order in which they were given."""
         return [one["name"] for one in self.study["contestants"]]
 
+    @property
+    def lacks(self) -> list[tuple[str, str, str]]:
+        """Who does not hold what, by its own word, and why."""
+        return [
+            (one["name"], each["what"], each["why"])
+            for one in self.study["contestants"]
+            for each in one.get("lacks", ())
+        ]
+
     def add(self, one: Measurement | Observation) -> None:
         """Take in what was measured."""
         if isinstance(one, Measurement):

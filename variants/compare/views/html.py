@@ -86,7 +86,7 @@ def scales_id(workload: str) -> str:
 def _tables(report: Report, findings: Findings, changes: Sheet | None) -> dict[str, tables.Table]:
     made = [make(report, findings) for make in (tables.matrix, tables.falls, tables.scaled,
                                                 tables.ratios)]  # fmt: skip
-    made += [tables.failures(report), tables.commands(report)]
+    made += [tables.failures(report), tables.lacks(report), tables.commands(report)]
     if changes:
         made.append(tables.of_sheet("table-changes", changes))
     return {table.id.removeprefix("table-"): table for table in made}

@@ -53,6 +53,8 @@ def sheets(report: Report, findings: Findings, *, wide: bool = True) -> Iterator
         yield falls(findings)
     for metric in METRICS if findings.scaled else ():
         yield comparisons(findings, metric)
+    if report.lacks:
+        yield lacks(report)
 
 
 def matrix(report: Report, findings: Findings, *, wide: bool = True) -> Sheet:
@@ -124,6 +126,12 @@ def falls(findings: Findings) -> Sheet:
             [one.contestant, one.workload, f"{one.connections:,}", served, one.reason]
         )
     return sheet
+
+
+def lacks(report: Report) -> Sheet:
+    """What servers say themselves that their model does not hold."""
+    title = "What does a model not hold, by its own word?"
+    return Sheet(title, ["server", "is not one that", "why"], list(report.lacks), names=3)
 
 
 def comparisons(findings: Findings, metric: Metric) -> Sheet:

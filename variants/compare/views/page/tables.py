@@ -198,6 +198,13 @@ def failures(report: Report) -> Table:
     return Table("table-failures", "Failures", columns, rows)
 
 
+def lacks(report: Report) -> Table:
+    """What contestants say themselves that their model does not hold."""
+    rows = [list(map(_text, row)) for row in report.lacks]
+    columns = [("Contestant", False), ("Is not one that", False), ("Why", False)]
+    return Table("table-lacks", "What it does not hold, by its own word", columns, rows)
+
+
 def commands(report: Report) -> Table:
     """How each contestant is started."""
     rows = [[_text(one["name"]), _text(one["command"], "code")]
