@@ -159,7 +159,7 @@ class Session(Generic[S]):
         else:
             self.ended = True
             connection.receive_eof()
-        action = self._answer()
+        action = self._answer(connection)
         if action is not NEED_DATA:
             self.busy = True
         elif connection.unfinished:
@@ -179,7 +179,7 @@ class Session(Generic[S]):
 
         :raises OSError: if the connection is lost.
         """
-        return self._noted(self._answer())
+        return self._noted(self._answer(self.connection))
 
     def write(self, data: bytes | memoryview) -> None:
         """Have the stream take ``data``, and count it; then `blocked` says if it has gone.
@@ -265,8 +265,7 @@ class Session(Generic[S]):
         except Exception as error:
             log_failure(logger, "a command failed as its client left", error)
 
-    def _answer(self) -> Action | NeedData:
-        connection = self.connection
+    def _answer(self, connection: Core) -> Action | NeedData:
         action = connection.next_action()
         if type(action) is Send and len(action.data) <= AT_ONCE:
             self._stats.bytes_sent += len(action.data)

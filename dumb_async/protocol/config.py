@@ -10,6 +10,10 @@ from .service import Service
 LONGEST_CONSTANT: Final = 256
 
 
+#: Reads that are remembered, and how often a line is repeated in one at the most: so this takes
+#: less than a mebibyte.
+MOST_READS: Final = 1024
+LONGEST_RUN: Final = 128
 #: Seconds after which a turn begins no further request: what a slice of CPU work takes.
 TURN: Final = 0.000_25
 
@@ -55,11 +59,18 @@ class Config:
         #: Lines that have a constant reply, and the label each is counted under.
         self.constants: dict[bytes, bytes] = {}
         self.labels: dict[bytes, str] = {}
-        #: Whole reads of one such line.
-        self.reads: dict[bytes, tuple[str, Send]] = {}
+        #: Whole reads of one such line, or of runs of it that were seen before: under which
+        #: label how many are counted, and the reply.
+        self.reads: dict[bytes, tuple[str, int, Send]] = {}
         for verb, reply in service.constants.items():
             if len(verb) <= limit_line and len(reply) <= LONGEST_CONSTANT:
                 label = self.commands[verb].label
                 for line in (verb, verb + b"\r"):
                     self.constants[line], self.labels[line] = reply, label
-                    self.reads[line + b"\n"] = label, Send(reply)
+                    self.reads[line + b"\n"] = label, 1, Send(reply)
+
+    def remember_run(self, read: bytes, line: bytes, times: int) -> None:
+        """Remember that ``read`` is a known ``line``, so often: who pipelines does so again."""
+        if times <= min(self.limit_pipeline, LONGEST_RUN) and len(self.reads) < MOST_READS:
+            label, _, reply = self.reads[line]
+            self.reads[read] = label, times, Send(reply.data * times)

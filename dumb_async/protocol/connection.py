@@ -88,17 +88,17 @@ class Connection:
 
         :raises ProtocolError: after `receive_eof`.
         """
+        if self.settled and self._ready is None and not self._tail:
+            known = self._config.reads.get(data)
+            if known is not None:  # requests with a constant reply, and nothing before them
+                label, times, self._ready = known
+                self._counts[label] += times
+                return
         if self._end is _EOF:
             raise ProtocolError("data after the end of input")
-        if self._deaf:
-            return
-        hit = self._config.reads.get(data)
-        if hit is None or self._tail or self._lines or self._ready or self._running:
+        if not self._deaf:
             self.settled = False
             self._split(data)
-        else:  # one whole request with a constant reply, and nothing before it
-            label, self._ready = hit
-            self._counts[label] += 1
 
     def receive_eof(self) -> None:
         """Take in the end of input: what was asked is answered, then comes Close.
@@ -206,7 +206,10 @@ class Connection:
         if times > 1 and first in self._config.reads and data.startswith(first * times):
             self._run = times
             self._lines = [first[:-1]]
-            return data[len(first) * times :]
+            rest = data[len(first) * times :]
+            if not rest:
+                self._config.remember_run(data, first, times)
+            return rest
         return data
 
     def _is_too_long(self, line: bytes | bytearray) -> bool:
