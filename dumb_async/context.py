@@ -26,7 +26,7 @@ Client = Session[RuntimeStream]
 class ServerContext(SessionContext):
     """What all clients of a server have in common; see `handler.Context`."""
 
-    __slots__ = ("_runtime", "_turn", "_waking", "resets", "sessions", "when_empty")
+    __slots__ = ("_runtime", "_turn", "_waking", "refused", "resets", "sessions", "when_empty")
 
     def __init__(
         self, runtime: Runtime, connect: Connect, settings: Settings, stats: Stats
@@ -35,6 +35,8 @@ class ServerContext(SessionContext):
         self.resets = Resets(self.lost)
         #: Of everybody who is connected.
         self.sessions: dict[RuntimeStream, Client] = {}
+        #: Those who only read why they are refused.
+        self.refused: set[RuntimeStream] = set()
         self.when_empty: Callable[[], object] = lambda: None
         self._runtime = runtime
         self._turn = runtime.lock()
@@ -45,20 +47,23 @@ class ServerContext(SessionContext):
 
         :raises OSError: if the connection is lost.
         """
-        if 0 < len(data) <= AT_ONCE:
-            session.write(data)
+        if len(data) <= AT_ONCE:
+            if data:
+                session.write(data)
             await self._runtime.checkpoint()
-        elif data:
-            left = memoryview(data)
-            while left:
-                if session.blocked:
-                    await self._drain(session)
-                async with self._turn:
-                    session.write(left[:WRITE_SIZE])
-                    left = left[WRITE_SIZE:]
-                    await self._runtime.checkpoint()
+        else:
+            await self._send_in_pieces(session, memoryview(data))
         if session.blocked:
             await self._drain(session)
+
+    async def _send_in_pieces(self, session: Client, left: memoryview) -> None:
+        while left:
+            if session.blocked:
+                await self._drain(session)
+            async with self._turn:
+                session.write(left[:WRITE_SIZE])
+                left = left[WRITE_SIZE:]
+                await self._runtime.checkpoint()
 
     async def sleep(self, session: Client, seconds: float) -> None:
         """Let ``seconds`` pass, and those go on who woke up before."""
@@ -99,8 +104,10 @@ class ServerContext(SessionContext):
 
     async def aclose(self) -> None:
         """Close what nobody has closed: asyncio begins no task that is cancelled before."""
-        for stream, session in list(self.sessions.items()):
+        for session in list(self.sessions.values()):
+            self.refused.add(session.stream)
             session.close()
+        for stream in self.refused:
             await stream.aclose()
 
     async def _drain(self, session: Client) -> None:

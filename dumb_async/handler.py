@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 
 from . import hosting
 from .hosting import Session, log_failure
-from .protocol import NEED_DATA, Action, Close, Compute, NeedData, Send, Sleep
+from .protocol import Action, Close, Compute, NeedData, Send, Sleep
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +69,9 @@ async def handle(stream: S, session: Session[S], context: Context[S]) -> None:
     A lost connection, a deadline or a bug ends it quietly: it is counted, or logged. Cancelled
     at any await, it closes the connection as it is and lets go of what was asked.
     """
-    action: Action | NeedData = NEED_DATA
     try:
         await stream.open()
+        action = session.next_action()
         while not isinstance(action, Close):
             match action:
                 case NeedData():

@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from operator import methodcaller
 from typing import Final
 
 from .context import ServerContext, read_away
@@ -34,7 +35,6 @@ class Clients:
         self._runtime = runtime
         self._group = group
         self._capacity = Capacity(context.settings)
-        self._refused: set[RuntimeStream] = set()
         self.acceptor = Acceptor(context.stats, self._check_room, self._admit, self._refuse)
 
     @property
@@ -55,7 +55,7 @@ class Clients:
         """Break off what is done for clients, those who are refused as well."""
         for session in list(self._context.sessions.values()):
             session.cancel()
-        for stream in list(self._refused):
+        for stream in list(self._context.refused):
             stream.cancel()
 
     def _check_room(self) -> None:
@@ -71,10 +71,10 @@ class Clients:
         self._group.start_stream(handle, stream, session, context)
 
     def _refuse(self, sock: socket.socket) -> None:
-        if len(self._refused) >= REFUSALS_AT_A_TIME:
+        if len(self._context.refused) >= REFUSALS_AT_A_TIME:
             raise NoRoom
-        stream = self._runtime.stream(sock, RuntimeStream.cancel)
-        self._refused.add(stream)
+        stream = self._runtime.stream(sock, methodcaller("cancel"))
+        self._context.refused.add(stream)
         self._group.start_stream(self._see_out, stream)
 
     async def _see_out(self, stream: RuntimeStream) -> None:
@@ -84,7 +84,7 @@ class Clients:
                 await stream.open()
                 await read_away(self._runtime, stream, LINGER)
         finally:
-            self._refused.discard(stream)
+            self._context.refused.discard(stream)
             await stream.aclose()
 
 

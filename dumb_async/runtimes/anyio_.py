@@ -12,7 +12,7 @@ import anyio.abc
 import anyio.lowlevel
 
 from ..handler import Receive
-from ..hosting import FLUSH, received_bytes, unsent_bytes
+from ..hosting import FLUSH, READ_SIZE, received_bytes, unsent_bytes
 from ..protocol import NEED_DATA, Action, NeedData
 from .base import Cancel, Event, OnLost, TaskGroup
 from .sleeping import sleep_until
@@ -91,7 +91,7 @@ class AnyioStream:
 
     async def _read_some(self) -> bytes:
         try:
-            data = await self._stream.receive()
+            data = await self._stream.receive(READ_SIZE)
         except anyio.EndOfStream:
             return b""
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:

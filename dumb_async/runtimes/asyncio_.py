@@ -109,12 +109,16 @@ class TransportStream:
 
     async def aclose(self) -> None:
         self._parked = None
+        self._closed = asyncio.get_running_loop().create_future()
         if not hasattr(self, "_transport"):  # cancelled before it was opened
             self._sock.close()
-        elif not self._lost:
-            self._closed = asyncio.get_running_loop().create_future()
+        elif self._is_open():
             self._transport.abort()
             await self._closed
+
+    def _is_open(self) -> bool:
+        # asyncio and uvloop close it themselves if opening it is cancelled, each in its own way.
+        return not self._lost and not self._transport.is_closing() and self._sock.fileno() >= 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Have the transport say by `pause_writing` that not everything has gone."""
