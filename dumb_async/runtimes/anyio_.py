@@ -40,6 +40,11 @@ class AnyioStream:
             self._stream = await anyio.abc.SocketStream.from_socket(self._sock)
         except ValueError as error:  # it is not connected any more
             raise ConnectionResetError from error
+        # Until a first `receive` has had to wait, anyio (4.16) lets the transport of asyncio read
+        # on without bounds: 14 GB in a minute, from a client that pipelines from the first byte on.
+        transport = getattr(self._stream, "_transport", None)
+        if transport is not None and not transport.is_closing():
+            transport.pause_reading()
 
     async def serve(self, receive: Receive) -> Action | NeedData:
         with anyio.CancelScope() as self._parked:
