@@ -66,16 +66,20 @@ class Clients:
         stream = self._runtime.stream(sock, context.lost)
         session = open_session(sock, stream, context)
         context.sessions[stream] = session
-        context.stats.connections += 1
         context.stats.active = len(context.sessions)
-        self._group.start_stream(handle, stream, session, context)
+        try:
+            self._group.start_stream(handle, stream, session, context)
+        except BaseException:
+            session.close()  # the socket is the acceptor's again
+            raise
+        context.stats.connections += 1
 
     def _refuse(self, sock: socket.socket) -> None:
         if len(self._context.refused) >= REFUSALS_AT_A_TIME:
             raise NoRoom
         stream = self._runtime.stream(sock, methodcaller("cancel"))
-        self._context.refused.add(stream)
         self._group.start_stream(self._see_out, stream)
+        self._context.refused.add(stream)
 
     async def _see_out(self, stream: RuntimeStream) -> None:
         """Let a client read why it is refused."""

@@ -1,22 +1,21 @@
 """The options of the whole test suite, and time under its control."""
 
+import functools
+import inspect
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
 
 import hypothesis
 import pytest
 import trio
 import trio.testing
 
-from dumb_async import alarm, dispatcher, dumb_service, lag
-from dumb_async.hosting import access_log, session, sleepers
-from dumb_async.hosting.session import Session
+from dumb_async import timeouts
+from dumb_async.hosting import access_log, session
 from dumb_async.runtimes import NAMES, Runtime, load
 
-from .support import surroundings, tcp_pair
+from .support import tcp_pair
 
-Make = Callable[..., Session]
 RunInNoTime = Callable[[Callable[[], Awaitable[None]]], None]
 
 # How long an example takes says more about the machine than about the code.
@@ -38,13 +37,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the marker of coroutines that trio runs, as pytest-asyncio adds its own."""
+    config.addinivalue_line("markers", "trio: run this coroutine on trio, with a clock that jumps")
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a coroutine so marked."""
+    if pyfuncitem.get_closest_marker("trio") is None:
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    test = functools.partial(pyfuncitem.obj, **{name: pyfuncitem.funcargs[name] for name in names})
+    trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0))
+    return True
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("asyncio", marks=pytest.mark.asyncio),
+        pytest.param("trio", marks=pytest.mark.trio),
+    ]
+)
+def here(request: pytest.FixtureRequest) -> Runtime:
+    """The runtime that runs this coroutine: asyncio by pytest-asyncio, and trio."""
+    return load(request.param)
+
+
 @pytest.fixture
 def run_in_no_time(monkeypatch: pytest.MonkeyPatch) -> RunInNoTime:
     """Run on trio with a clock that jumps whenever everybody waits: hours take no time.
 
     What the server reads as the monotonic clock is then that clock.
     """
-    for module in (access_log, alarm, dispatcher, lag, session, sleepers):
+    for module in (access_log, session, timeouts):
         monkeypatch.setattr(module, "monotonic", trio.current_time)
 
     def run(main: Callable[[], Awaitable[None]]) -> None:
@@ -72,20 +97,3 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     """A client's socket and the server's end of it."""
     with tcp_pair() as sockets:
         yield sockets
-
-
-@pytest.fixture
-def client(pair: tuple[socket.socket, socket.socket]) -> socket.socket:
-    """The client's side."""
-    return pair[0]
-
-
-@pytest.fixture
-def make(pair: tuple[socket.socket, socket.socket], clock: list[float]) -> Make:
-    """Make a session at the server's side, at 1000 on the clock, with settings of one's own."""
-    assert clock
-
-    def make_one(sock: socket.socket | None = None, **options: Any) -> Session:
-        return Session(sock or pair[1], surroundings(dumb_service(), **options))
-
-    return make_one

@@ -4,11 +4,13 @@ import contextlib
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
-from dumb_async import Service, Settings
-from dumb_async.hosting import Deadlines, Session, Shared, Stats, connect_to
-from dumb_async.runtimes import Runtime
+from dumb_async import Server, Service, Settings
+from dumb_async.hosting import Deadlines, Session, SessionContext, Stats, connect_to
+from dumb_async.runtimes import Event, Runtime
+from dumb_async.server import Address
 
 T = TypeVar("T")
 
@@ -20,15 +22,16 @@ BRIEFLY = 0.01
 
 def in_time(runtime: Runtime, main: Callable[[], Awaitable[T]]) -> T:
     """Run ``main``, and fail if it hangs."""
+    results: list[T] = []
 
-    async def guarded() -> list[T]:
-        results = []
-        with runtime.cancel_scope(PATIENCE) as scope:
-            results.append(await main())
-        assert not scope.cancelled_caught, "it hangs"
-        return results
+    async def collect() -> None:
+        results.append(await main())
 
-    return runtime.run(guarded)[0]
+    async def guarded() -> None:
+        assert await runtime.within(PATIENCE, collect), "it hangs"
+
+    runtime.run(guarded)
+    return results[0]
 
 
 @contextlib.contextmanager
@@ -80,23 +83,22 @@ def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield client, server
 
 
-def surroundings(
-    service: Service, prod: Callable[[Session], object] = lambda _: None, **options: Any
-) -> Shared:
-    """What sessions of a server for ``service`` share, with settings of one's own."""
+def context_for(service: Service, **options: Any) -> SessionContext:
+    """What sessions of a server for ``service`` have in common, with settings of one's own."""
     settings, stats = Settings(**options), Stats(service.labels)
-    return Shared(connect_to(service, settings), settings, stats, Deadlines(), prod)
+    return SessionContext(connect_to(service, settings), settings, stats, Deadlines())
 
 
-def deadlines_of(shared: Shared) -> Deadlines:
-    """Those of `surroundings`, which can be looked into."""
-    assert isinstance(shared.deadlines, Deadlines)
-    return shared.deadlines
+def deadlines_of(session: Session[Any]) -> Deadlines:
+    """Those that look after it, which can be looked into."""
+    deadlines = session._context.deadlines
+    assert isinstance(deadlines, Deadlines)
+    return deadlines
 
 
-def stats_of(session: Session) -> Stats:
+def stats_of(session: Session[Any]) -> Stats:
     """What was counted for it."""
-    return session._shared.stats
+    return session._context.stats
 
 
 def reset(sock: socket.socket) -> None:
@@ -125,6 +127,46 @@ async def read(runtime: Runtime, sock: socket.socket, size: int = 1_000_000_000)
             break
         data += more
     return bytes(data)
+
+
+class Started:
+    """Waits for the addresses, as a nursery or task group does."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.event: Event = runtime.event()
+        self.addresses: list[Address] = []
+
+    def started(self, value: list[Address], /) -> None:
+        """See `dumb_async.server.TaskStatus`."""
+        self.addresses = value
+        self.event.set()
+
+
+def with_server(
+    runtime: Runtime, server: Server, body: Callable[[Address], Awaitable[None]]
+) -> None:
+    """Serve for as long as ``body`` runs, then stop gracefully."""
+
+    async def main() -> None:
+        started = Started(runtime)
+
+        async def run_body() -> None:
+            await started.event.wait()
+            try:
+                await body(started.addresses[0])
+            finally:
+                server.stop()
+
+        async with runtime.task_group() as group:
+            group.start_soon(run_body)
+            await server.serve(runtime=runtime, task_status=started)
+
+    in_time(runtime, main)
+
+
+def open_descriptors() -> int:
+    """How many this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def converse(runtime: Runtime, address: tuple[str, int], requests: bytes) -> bytes:

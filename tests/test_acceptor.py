@@ -3,14 +3,15 @@
 import errno
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import trio
 
 from dumb_async.hosting.acceptor import BURST, EXHAUSTED, PAUSE, Acceptor, NoRoom
 from dumb_async.hosting.stats import Stats
+from dumb_async.listener import TURNS_TO_LEAVE, accept, accept_rest
 from dumb_async.runtimes import load
-from dumb_async.serving import accept
 
 from .conftest import RunInNoTime
 from .support import BRIEFLY, PATIENCE, connect
@@ -54,6 +55,11 @@ class Door:
             self.stats, self._make_room, self.admitted.append, self.refused.append
         )
 
+    @property
+    def full(self) -> bool:
+        """See `Clients`."""
+        return len(self.admitted) >= self.room
+
     def _make_room(self) -> None:
         self.asked.append(len(self.admitted))
         if len(self.admitted) >= self.room:
@@ -78,6 +84,16 @@ def door() -> Iterator[Door]:
     one = Door()
     yield one
     one.close()
+
+
+def as_clients(door: Door) -> Any:
+    """As much of `Clients` as an accept loop asks for."""
+    return door
+
+
+async def keep_accepting(door: Door, listener: Listener) -> None:
+    """Accept on trio until cancelled."""
+    await accept(load("trio"), as_clients(door), listener)
 
 
 def wait_at(listener: Listener, count: int) -> list[socket.socket]:
@@ -185,7 +201,7 @@ def test_running_accepts_whoever_comes(
     async def main() -> None:
         clients = []
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(accept, load("trio"), door.acceptor, listener)
+            nursery.start_soon(keep_accepting, door, listener)
             for count in (1, 2):
                 clients += wait_at(listener, 1)
                 await trio.sleep(0.001)
@@ -312,3 +328,60 @@ def test_who_cannot_be_refused_gently_is_closed(listener: Listener, error: Excep
     clients[0].settimeout(PATIENCE)
     assert [b"SERVER_BUSY\n", b""] == [clients[0].recv(100), clients[0].recv(100)]
     leave(clients)
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_who_leaves_in_time_makes_room_for_who_comes(
+    run_in_no_time: RunInNoTime, listener: Listener, leaves: bool
+) -> None:
+    """A few turns of the loop: a full server lets those go first who have left already."""
+    asked = trio.Event()
+
+    class Full(Door):
+        @property
+        def full(self) -> bool:
+            asked.set()
+            return super().full
+
+    door = Full(room=1)
+    clients = wait_at(listener, 2)
+    door.acceptor.accept_burst(listener, 1)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep_accepting, door, listener)
+            await asked.wait()
+            for _ in range(TURNS_TO_LEAVE - 2):
+                await trio.lowlevel.checkpoint()
+            door.room += leaves
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+
+    run_in_no_time(main)
+    assert ((2, 0) if leaves else (1, 1)) == (len(door.admitted), len(door.refused))
+    leave(clients)
+    door.close()
+
+
+def test_whoever_is_in_the_queue_is_still_accepted(listener: Listener, door: Door) -> None:
+    """All of them; then nobody can connect any more."""
+    clients = wait_at(listener, 2 * BURST + 5)
+    address = listener.getsockname()
+    accept_rest(as_clients(door), listener, 500)
+    assert 2 * BURST + 5 == len(door.admitted)
+    with pytest.raises(ConnectionRefusedError):
+        connect(address)
+    leave(clients)
+
+
+def test_what_is_left_of_an_endless_queue_is_not_accepted(door: Door) -> None:
+    """As many as the queue can hold, and one burst: others may go on connecting meanwhile."""
+    accepted: list[int] = []
+
+    class Endless(Listener):
+        def accept(self) -> tuple[socket.socket, object]:
+            accepted.append(1)
+            raise OSError(errno.ECONNABORTED, "told to")
+
+    accept_rest(as_clients(door), Endless(), 2 * BURST)
+    assert 3 * BURST == len(accepted)

@@ -10,8 +10,8 @@ from dumb_async import Server, dumb_service
 from dumb_async.hosting.access_log import AccessLog, LoggedSession
 from dumb_async.runtimes import Runtime
 
-from .support import connect, converse, reset, surroundings, tcp_pair
-from .test_serving import with_server
+from .memory import MemoryStream
+from .support import connect, context_for, converse, reset, tcp_pair, with_server
 
 LINE = re.compile(r"127\.0\.0\.1:\d+ (?P<what>[\w= ]+) in (?P<seconds>\d+\.\d{6}) s")
 
@@ -114,7 +114,7 @@ def test_a_client_that_is_gone_already_has_no_address(caplog: pytest.LogCaptureF
     """It can be taken in all the same."""
     with tcp_pair() as (_, server):
         server.close()
-        LoggedSession(server, surroundings(dumb_service())).close()
+        LoggedSession(MemoryStream(), context_for(dumb_service()), server).close()
         log = AccessLog(server, {"ping": 0})
         log.counts["ping"] = 1
         log.end()

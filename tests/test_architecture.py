@@ -62,6 +62,18 @@ def is_inside(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
 
 
+def check_layers(package: str, layers: tuple[str, ...], name: str) -> None:
+    """See that ``name`` imports nothing that comes later among the ``layers`` of a package."""
+    later = [f"{package}.{one}" for one in layers[layers.index(name) + 1 :]]
+    paths = [path for path in modules() if is_inside(name_of(path), f"{package}.{name}")]
+    assert paths
+    for path in paths:
+        for module, imported in imports_of(path):
+            for other in later:
+                assert not is_inside(module, other), path
+                assert other != f"{module}.{imported}", path
+
+
 def exports_of(module: str) -> frozenset[str]:
     """The public names of a package."""
     return frozenset(importlib.import_module(module).__all__)
@@ -130,6 +142,63 @@ def test_the_framework_imports_nothing_built_upon_it(path: str) -> None:
     """Neither variants nor the load generator, and no example, test or benchmark."""
     above = {"variants", "loadgen", "examples", "tests", "bench"}
     assert not above & {module.partition(".")[0] for module, _ in imports_of(path)}
+
+
+#: The parts of `dumb_async`, each with those before it to build upon.
+LAYERS = (
+    "version", "protocol", "commands", "hosting", "handler", "runtimes", "resets", "timeouts",
+    "context", "listener", "server", "running", "cli", "healthcheck",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_framework_has_its_layers(name: str) -> None:
+    """Imports point one way: none to what comes later in the list."""
+    check_layers("dumb_async", LAYERS, name)
+
+
+def test_every_module_of_the_framework_has_its_place() -> None:
+    """In that list."""
+    outside = {"__init__", "__main__", "__pycache__"}
+    assert set(LAYERS) == submodules_of("dumb_async") - outside
+
+
+HANDLER = "dumb_async/handler.py"
+
+
+def test_the_handler_fits_a_slide() -> None:
+    """It is the first thing that a reader of the project should see."""
+    assert len((ROOT / HANDLER).read_text().splitlines()) <= 100
+
+
+def test_the_handler_knows_no_runtime_and_no_socket() -> None:
+    """So it runs on any of them, and over what never suspends."""
+    known = {module.partition(".")[0] for module, _ in imports_of(HANDLER)}
+    assert not known & IMPURE
+    assert {"collections", "dumb_async", "logging", "typing"} == known
+
+
+def test_the_handler_awaits_nothing_but_its_stream_and_its_context() -> None:
+    """Nor does anything else in its module."""
+    awaited = [node for node in ast.walk(tree_of(HANDLER)) if isinstance(node, ast.Await)]
+    assert awaited
+    for node in awaited:
+        assert isinstance(node.value, ast.Call), ast.unparse(node)
+        assert ast.unparse(node.value.func).partition(".")[0] in {"stream", "context"}
+    others = ast.AsyncFor | ast.AsyncWith
+    assert not [node for node in ast.walk(tree_of(HANDLER)) if isinstance(node, others)]
+
+
+def test_there_is_one_handler() -> None:
+    """No other module of the framework asks a core or a session what is next."""
+    for path in modules():
+        if path.startswith("dumb_async/") and path != HANDLER and "/protocol/" not in path:
+            called = [
+                node.func.attr
+                for node in ast.walk(tree_of(path))
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            ]
+            assert path == "dumb_async/hosting/session.py" or "next_action" not in called, path
 
 
 @FRAMEWORK
@@ -280,15 +349,7 @@ COMPARE_PURE = (
 @pytest.mark.parametrize("name", COMPARE)
 def test_comparing_has_its_layers(name: str) -> None:
     """Imports point one way: none to what comes later in the list."""
-    own = f"variants.compare.{name}"
-    later = [f"variants.compare.{one}" for one in COMPARE[COMPARE.index(name) + 1 :]]
-    paths = [path for path in modules() if is_inside(name_of(path), own)]
-    assert paths
-    for path in paths:
-        for module, imported in imports_of(path):
-            for other in later:
-                assert not is_inside(module, other), path
-                assert other != f"{module}.{imported}", path
+    check_layers("variants.compare", COMPARE, name)
 
 
 def test_every_module_of_comparing_has_its_place() -> None:

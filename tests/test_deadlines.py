@@ -1,5 +1,6 @@
 """Deadlines are never early and late by a tick at the most, with the time passed in."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -7,9 +8,10 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dumb_async.alarm import Alarm
 from dumb_async.hosting.deadlines import BATCH, TICK, Deadlines
+from dumb_async.hosting.stats import Stats
 from dumb_async.runtimes import load
+from dumb_async.timeouts import INTERVAL, keep_time
 
 from .conftest import RunInNoTime
 
@@ -246,7 +248,7 @@ def test_a_deadline_just_behind_a_tick_is_put_into_the_next() -> None:
         assert watched.expired == 1
 
 
-def test_running_looks_when_it_is_time(run_in_no_time: RunInNoTime) -> None:
+def test_keeping_time_looks_often_enough(run_in_no_time: RunInNoTime) -> None:
     """Not before, not much later, and an earlier deadline is not slept through."""
     seen: dict[str, float] = {}
 
@@ -260,23 +262,22 @@ def test_running_looks_when_it_is_time(run_in_no_time: RunInNoTime) -> None:
     async def main() -> None:
         start = trio.current_time()
         seen[""] = start
-        alarm = Alarm()
-        deadlines = Deadlines(alarm.move)
+        deadlines = Deadlines()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(alarm.keep, load("trio"), deadlines)
+            nursery.start_soon(keep_time, load("trio"), deadlines, Stats([]))
             await trio.sleep(1)
-            for name, due in (("late", 500.0), ("early", 5.0), ("later", 700.0)):
+            for name, due in (("late", 300.0), ("early", 5.0), ("later", 400.0)):
                 client = Client(start + due, name=name)
                 deadlines.watch(client, start + due)
                 await trio.sleep(1)
-            client.deadline = start + 1000.0
-            await trio.sleep(2000)
+            client.deadline = start + 600.0
+            await trio.sleep(700)
             nursery.cancel_scope.cancel()
 
     run_in_no_time(main)
     assert list(seen) == ["", "early", "late", "later"]
-    for name, due in (("early", 5.0), ("late", 500.0), ("later", 1000.0)):
-        assert -EPSILON <= seen[name] - seen[""] - due <= TICK + EPSILON
+    for name, due in (("early", 5.0), ("late", 300.0), ("later", 600.0)):
+        assert -EPSILON <= seen[name] - seen[""] - due <= TICK + INTERVAL + EPSILON
 
 
 def test_who_is_discarded_is_not_looked_at() -> None:
@@ -302,3 +303,22 @@ def test_many_are_looked_at_in_batches() -> None:
         looks.append(sum(one.expired for one in watched))
     assert [BATCH, 2 * BATCH] == looks
     assert [1] * (2 * BATCH + 1) == [one.expired for one in watched]
+
+
+def test_many_that_expire_together_leave_turns_to_others(run_in_no_time: RunInNoTime) -> None:
+    """One between two batches."""
+    counts: list[int] = []
+
+    async def main() -> None:
+        deadlines = Deadlines()
+        crowd = [watch(deadlines, trio.current_time()) for _ in range(5 * BATCH)]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep_time, load("trio"), deadlines, Stats([]))
+            await trio.sleep(INTERVAL)
+            while sum(one.expired for one in crowd) < len(crowd):
+                await trio.lowlevel.checkpoint()
+                counts.append(sum(one.expired for one in crowd))
+            nursery.cancel_scope.cancel()
+
+    run_in_no_time(main)
+    assert 2 * BATCH >= max(after - before for before, after in itertools.pairwise([0, *counts]))

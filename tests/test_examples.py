@@ -13,8 +13,7 @@ from dumb_async.runtimes import Runtime
 from examples import greeter
 
 from .protocol.driver import converse as converse_without_sockets
-from .support import converse
-from .test_serving import with_server
+from .support import converse, with_server
 
 CONVERSATION = (
     b"PING\nECHO hello  world\nUPPER abc\nSAY 0.001 good bye\nSAY x y\nSAY 61 y\nSAY\n?\n"

@@ -1,6 +1,7 @@
 """Counters, how they are exported, and the page that they are on."""
 
 import errno
+import functools
 import http.client
 import logging
 import socket
@@ -14,11 +15,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from dumb_async.hosting.acceptor import PAUSE
+from dumb_async.hosting.deadlines import Deadlines
 from dumb_async.hosting.exporter import SCRAPERS, Exporter
 from dumb_async.hosting.metrics import registry_for
 from dumb_async.hosting.stats import LAG_BOUNDS, Stats
-from dumb_async.lag import INTERVAL, measure_lag
 from dumb_async.runtimes import load
+from dumb_async.timeouts import INTERVAL, keep_time
 
 from .conftest import RunInNoTime
 from .support import PATIENCE
@@ -139,8 +141,7 @@ def test_how_late_the_loop_runs_is_measured(
     monkeypatch.setattr(trio, "sleep", sleep)
 
     async def main() -> None:
-        with trio.cancel_scope(10):
-            await measure_lag(trio, stats)
+        await trio.within(10, functools.partial(keep_time, trio, Deadlines(), stats))
 
     run_in_no_time(main)
     assert 0.32 == pytest.approx(stats.lag_sum)

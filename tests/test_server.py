@@ -4,8 +4,7 @@ import asyncio
 import errno
 import functools
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
@@ -14,12 +13,22 @@ import pytest
 import trio
 
 import dumb_async
-from dumb_async import Action, Send, Server, Service, Sleep, serving
+from dumb_async import Action, Send, Server, Service, Sleep
 from dumb_async.hosting.acceptor import BURST, REFUSALS_AT_A_TIME
-from dumb_async.runtimes import NAMES, Event, Runtime, current, load
-from dumb_async.serving import Address
+from dumb_async.runtimes import NAMES, Runtime, current, load
+from dumb_async.server import Address
 
-from .support import connect, converse, in_time, is_cut, read, reset
+from .support import (
+    Started,
+    connect,
+    converse,
+    in_time,
+    is_cut,
+    open_descriptors,
+    read,
+    reset,
+    with_server,
+)
 
 CONVERSATION = b"PING\nWAIT 0.001\nBURN 2000\nSTREAM 70000\nWAIT x\nnonsense\nPI"
 REPLIES = (
@@ -41,46 +50,6 @@ def nothing_is_left_open() -> Iterator[None]:
     before = open_descriptors()
     yield
     assert before == open_descriptors()
-
-
-def open_descriptors() -> int:
-    """How many there are."""
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-class Started:
-    """Waits for the addresses, as a nursery or task group does."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.event: Event = runtime.event()
-        self.addresses: list[Address] = []
-
-    def started(self, value: list[Address], /) -> None:
-        """See `dumb_async.serving.TaskStatus`."""
-        self.addresses = value
-        self.event.set()
-
-
-def with_server(
-    runtime: Runtime, server: Server, body: Callable[[Address], Awaitable[None]]
-) -> None:
-    """Serve for as long as ``body`` runs, then stop gracefully."""
-
-    async def main() -> None:
-        started = Started(runtime)
-
-        async def run_body() -> None:
-            await started.event.wait()
-            try:
-                await body(started.addresses[0])
-            finally:
-                server.stop()
-
-        async with runtime.task_group() as group:
-            group.start_soon(run_body)
-            await server.serve(runtime=runtime, task_status=started)
-
-    in_time(runtime, main)
 
 
 def test_a_conversation(runtime: Runtime) -> None:
@@ -285,17 +254,16 @@ def test_cancelled_it_closes_everything(runtime: Runtime) -> None:
     server = Server(port=0)
 
     async def main() -> None:
-        started, scopes, ended = Started(runtime), [], runtime.event()
+        started, ended = Started(runtime), runtime.event()
 
         async def serve() -> None:
-            with runtime.cancel_scope() as scope:
-                scopes.append(scope)
+            try:
                 await server.serve(runtime=runtime, task_status=started)
-            assert scope.cancelled_caught
-            ended.set()
+            finally:
+                ended.set()
 
         async with runtime.task_group() as group:
-            group.start_soon(serve)
+            cancel = group.start_soon(serve)
             await started.event.wait()
             clients = [connect(started.addresses[0]) for _ in range(4)]
             for client, request in zip(
@@ -305,7 +273,7 @@ def test_cancelled_it_closes_everything(runtime: Runtime) -> None:
             ):
                 client.send(b"PING\n" + request)
                 assert b"PONG\n" == await read(runtime, client, 5)
-            scopes[0].cancel()
+            cancel()
             await ended.wait()
             assert 0 == server.stats.active
             with pytest.raises(ConnectionRefusedError):
@@ -614,7 +582,7 @@ def test_refusals_that_fail_leave_room_for_others(
             first.send(b"PING\n")
             assert b"PONG\n" == await read(runtime, first, 5)
             with monkeypatch.context() as lacking:
-                lacking.setattr(serving, "Session", fail)
+                lacking.setattr(runtime, "stream", fail)
                 for _ in range(REFUSALS_AT_A_TIME):
                     with connect(address) as client:
                         assert b"SERVER_BUSY\n" == await read(runtime, client)
@@ -624,3 +592,20 @@ def test_refusals_that_fail_leave_room_for_others(
 
     with_server(runtime, server, body)
     assert {"busy": REFUSALS_AT_A_TIME + 1} == server.stats.rejected
+
+
+def test_refused_clients_that_leave_make_room_for_others(runtime: Runtime) -> None:
+    """However many there were, the next one has its time to read why."""
+    server = Server(port=0, limit_connections=1)
+
+    async def body(address: Address) -> None:
+        with connect(address) as first:
+            first.send(b"PING\n")
+            assert b"PONG\n" == await read(runtime, first, 5)
+            for _ in range(REFUSALS_AT_A_TIME):
+                assert b"SERVER_BUSY\n" == await converse(runtime, address, b"")
+            with connect(address) as client:
+                assert b"SERVER_BUSY\n" == await read(runtime, client)
+                assert not is_cut(client)
+
+    with_server(runtime, server, body)

@@ -1,8 +1,6 @@
-"""How long a client may be silent, take nothing, or linger; and zero, which is for ever."""
+"""How long a client may be silent or take nothing; and zero, which is for ever."""
 
-import socket
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,33 +10,48 @@ from hypothesis import strategies as st
 from dumb_async import dumb_service
 from dumb_async.hosting import session as module
 from dumb_async.hosting.deadlines import TICK
-from dumb_async.hosting.session import (
-    LINGER,
-    LINGER_BRIEFLY,
-    READ_SIZE,
-    Session,
-    is_over,
-)
-from dumb_async.hosting.shared import Phase
-from dumb_async.protocol import NEED_DATA, Action, Close, NeedData, Send
+from dumb_async.hosting.session import LINGER, LINGER_BRIEFLY, Session
+from dumb_async.protocol import NEED_DATA, Close, Send
 
-from .conftest import Make
-from .support import deadlines_of, drain, fill, is_cut, reset, stats_of, surroundings
+from .memory import MemorySession, MemoryStream, hear
+from .support import context_for, deadlines_of, stats_of
 
 Clock = list[float]
-Pair = tuple[socket.socket, socket.socket]
+Make = Callable[..., MemorySession]
+
+NOBODY = {"idle": 0, "line": 0, "write": 0}
 
 
-def let_pass(session: Session, clock: Clock, seconds: float) -> None:
+def new_session(*, room: float = float("inf"), **options: Any) -> MemorySession:
+    """A session whose client is in memory, with settings of one's own."""
+    return Session(MemoryStream(room), context_for(dumb_service(), **options))
+
+
+@pytest.fixture
+def make(clock: Clock) -> Make:
+    """Make a session at 1000 on the clock."""
+    assert clock
+    return new_session
+
+
+def let_pass(session: MemorySession, clock: Clock, seconds: float) -> None:
     """Let whoever is due expire in time, as a driver does."""
-    deadlines, end = deadlines_of(session._shared), clock[0] + seconds
+    deadlines, end = deadlines_of(session), clock[0] + seconds
     while deadlines.next is not None and deadlines.next <= end:
         clock[0] = max(clock[0], deadlines.next)
         deadlines.run_due(clock[0])
     clock[0] = end
 
 
-IDLE, LINE = 300.0, 30.0
+def hear_all(session: MemorySession, clock: Clock, steps: list[tuple[float, bytes]]) -> None:
+    """Have it hear data at given instants."""
+    for clock[0], data in steps:
+        session.receive(data)
+
+
+IDLE, LINE, WRITE = 300.0, 30.0, 30.0
+NEVER = {"timeout_idle": 0, "timeout_line": 0, "timeout_write": 0}
+AN_AGE = 1e6
 
 Steps = list[tuple[float, bytes]]
 
@@ -57,314 +70,210 @@ Steps = list[tuple[float, bytes]]
         ([(1100, b"\r")], 1100 + LINE),
     ],
 )
-def test_silence_has_its_deadline(
-    client: socket.socket, make: Make, steps: Steps, due: float
-) -> None:
+def test_silence_has_its_deadline(make: Make, clock: Clock, steps: Steps, due: float) -> None:
     """300 s from the last thing heard; 30 s from the first byte of a line."""
     session = make(timeout_idle=IDLE, timeout_line=LINE)
-    for now, data in steps:
-        client.send(data)
-        session.receive(now)
+    hear_all(session, clock, steps)
     assert due == session.due(1150.0)
 
 
 @pytest.mark.parametrize("steps", [[], [(1100, b"P")], [(1100, b"PING\n")]])
 def test_a_deadline_is_watched_no_later_than_it_is_due(
-    client: socket.socket, make: Make, steps: Steps
+    make: Make, clock: Clock, steps: Steps
 ) -> None:
     """Or nobody would look in time."""
     session = make(timeout_idle=IDLE, timeout_line=LINE)
-    for now, data in steps:
-        client.send(data)
-        session.receive(now)
-    next_look, due = deadlines_of(session._shared).next, session.due(1150.0)
+    hear_all(session, clock, steps)
+    next_look, due = deadlines_of(session).next, session.due(1150.0)
     assert next_look is not None
     assert due is not None
     assert next_look < due + 0.06
 
 
-def test_deadlines_can_be_switched_off(client: socket.socket, make: Make) -> None:
-    """Each without the other; zero is never, not at once."""
-    client.send(b"P")
-    session = make(timeout_idle=0, timeout_line=0)
-    session.receive(1100.0)
-    assert session.due(9999.0) is None
-    assert deadlines_of(session._shared).next is None
-    client.send(b"I")
-    session = make(timeout_idle=IDLE, timeout_line=0)
-    session.receive(1100.0)
-    assert 1100 + IDLE == session.due(9999.0)
-    client.send(b"N")
-    session = make(timeout_idle=0, timeout_line=LINE)
-    assert session.due(9999.0) is None
-    session.receive(1100.0)
-    assert 1100 + LINE == session.due(9999.0)
-
-
-def test_a_client_that_is_served_is_not_silent(
-    client: socket.socket, make: Make, clock: list[float]
+@pytest.mark.parametrize(
+    ("idle", "line", "before", "after"),
+    [
+        (0, 0, None, None),
+        (IDLE, 0, 1000 + IDLE, 1100 + IDLE),
+        (0, LINE, None, 1100 + LINE),
+    ],
+)
+def test_deadlines_can_be_switched_off(
+    make: Make, clock: Clock, idle: float, line: float, before: float | None, after: float | None
 ) -> None:
+    """Each without the other; zero is never, not at once."""
+    session = make(timeout_idle=idle, timeout_line=line)
+    assert before == session.due(9999.0)
+    hear_all(session, clock, [(1100, b"P")])
+    assert after == session.due(9999.0)
+    assert (after is None) is (deadlines_of(session).next is None)
+
+
+def test_a_client_that_is_served_is_not_silent(make: Make, clock: Clock) -> None:
     """It is looked at again later; its time starts when it is listened to again."""
     session = make(timeout_idle=IDLE, timeout_line=LINE)
-    client.send(b"WAIT 1000\nPIN")
-    session.receive(1100.0)
-    session.work()
+    hear_all(session, clock, [(1100, b"WAIT 1000\nPIN")])
     assert 5000.0 < (session.due(5000.0) or 0)
     clock[0] = 6000.0
-    session.listen()
-    session.connection.next_action()
+    assert Send(b"DONE\n") == session.next_action()
+    assert 6000.0 < (session.due(6000.0) or 0)
+    assert NEED_DATA is session.next_action()
     assert 6000 + LINE == session.due(6001.0)
 
 
-def test_a_client_that_has_ended_is_not_waited_for(client: socket.socket, make: Make) -> None:
-    """Nor one that is closed."""
-    session = make()
-    client.shutdown(socket.SHUT_WR)
-    session.receive(1001.0)
+def test_a_client_that_has_ended_is_not_waited_for(make: Make) -> None:
+    """Its time is that of whoever closes it."""
+    session = make(**NEVER | {"timeout_line": LINE})
+    session.receive(b"PIN")
+    session.receive(b"")
+    session.busy = False
     assert session.due(9999.0) is None
-    other = make()
-    other.close()
-    assert other.due(9999.0) is None
 
 
 @pytest.mark.parametrize(("data", "kind"), [(b"", "idle"), (b"PIN", "line"), (b"PING\n", "idle")])
-def test_an_expired_client_is_ended_like_by_itself(
-    client: socket.socket, make: Make, data: bytes, kind: str
-) -> None:
+def test_an_expired_client_is_ended_like_by_itself(make: Make, data: bytes, kind: str) -> None:
     """What it has sent meanwhile is answered first; counted by its kind."""
     session = make()
-    client.send(data)
-    session.receive(1001.0)
-    client.send(b"G\nPING\n")
+    if data:
+        session.receive(data)
+    session.stream.arrived = 7
     session.expire()
-    assert {"idle": 0, "line": 0, "write": 0} | {kind: 1} == stats_of(session).timeouts
-    assert Close() == session.receive(1001.0)
-    assert drain(client).endswith(b"PONG\n")
-    session.linger()
-    client.close()
-    assert session.read_away()
+    assert NOBODY | {kind: 1} == stats_of(session).timeouts
+    action = hear(session, b"G\nPING\n")
+    assert Close() == action
+    assert session.stream.sent.endswith(b"PONG\n")
+    assert LINGER_BRIEFLY == session.linger_for
 
 
-def test_a_client_that_was_faster_can_expire(client: socket.socket, make: Make) -> None:
-    """A reset connection cannot be shut down any more."""
-    session = make()
-    reset(client)
-    session.half_close()
-    session.expire()
-
-
-WRITE = 30.0
-NEVER = {"timeout_idle": 0, "timeout_line": 0, "timeout_write": 0}
-AN_AGE = 1e6
+def test_silence_ends_in_an_end_of_input(make: Make, clock: Clock) -> None:
+    """Fed to the stream, once its time is up and not before."""
+    session = make(timeout_idle=IDLE)
+    let_pass(session, clock, IDLE - 0.1)
+    assert [] == session.stream.calls
+    let_pass(session, clock, 0.1 + TICK)
+    assert ["feed_eof"] == session.stream.calls
+    assert Close() == session.receive(b"")
+    let_pass(session, clock, AN_AGE)
+    assert ["feed_eof"] == session.stream.calls
+    assert NOBODY | {"idle": 1} == stats_of(session).timeouts
 
 
 @pytest.fixture
-def still() -> Iterator[Pair]:
-    """A client's socket and the server's end of it: what was not read shows at once."""
-    one, two = socket.socketpair()
-    with one, two:
-        one.setblocking(False)
-        two.setblocking(False)
-        yield one, two
-
-
-@pytest.fixture
-def stalled(make: Make, still: Pair) -> Session:
+def stalled(make: Make) -> MemorySession:
     """A session whose client takes nothing."""
-    session = make(still[1], timeout_write=WRITE)
-    session.work()
-    fill(still[1])
+    session = make(room=10, timeout_write=WRITE)
+    session.receive(b"STREAM 1000\n")
     session.stall()
     return session
 
 
-def test_who_takes_nothing_is_cut(stalled: Session, clock: Clock, still: Pair) -> None:
-    """Once its time is up, not before; counted, and whoever waits for its socket is woken."""
+def test_who_takes_nothing_is_cancelled(stalled: MemorySession, clock: Clock) -> None:
+    """Once its time is up, not before; counted once, and not as lost."""
     let_pass(stalled, clock, WRITE - 0.1)
-    assert not stalled.given_up
+    assert [] == stalled.stream.calls
     let_pass(stalled, clock, 0.1 + TICK)
-    assert stalled.given_up
-    assert {"idle": 0, "line": 0, "write": 1} == stats_of(stalled).timeouts
-    with pytest.raises(BrokenPipeError):
-        still[1].send(b"x")
-    drain(still[0])
+    assert ["cancel"] == stalled.stream.calls
     let_pass(stalled, clock, AN_AGE)
-    assert {"idle": 0, "line": 0, "write": 1} == stats_of(stalled).timeouts
+    assert ["cancel"] == stalled.stream.calls
+    assert NOBODY | {"write": 1} == stats_of(stalled).timeouts
+    stalled.lost(ConnectionResetError())
+    assert 0 == stats_of(stalled).resets
 
 
-def test_who_takes_some_has_its_time_again(stalled: Session, clock: Clock, still: Pair) -> None:
+def test_who_takes_some_has_its_time_again(stalled: MemorySession, clock: Clock) -> None:
     """Every time; and not for what it took before."""
-    for size in range(1, 5):
+    for _ in range(4):
         let_pass(stalled, clock, WRITE - 0.1)
-        drain(still[0])
-        for _ in range(size):
-            still[1].send(b"x")
+        stalled.stream.room += 1
         let_pass(stalled, clock, 0.1 + TICK)
-        assert not stalled.given_up
+        assert [] == stalled.stream.calls
     let_pass(stalled, clock, WRITE + TICK)
-    assert stalled.given_up
+    assert ["cancel"] == stalled.stream.calls
 
 
-def test_who_goes_on_is_stalled_no_more(stalled: Session, clock: Clock) -> None:
+def test_who_goes_on_is_stalled_no_more(stalled: MemorySession, clock: Clock) -> None:
     """Its next stall has a time of its own."""
     let_pass(stalled, clock, WRITE - 1)
-    stalled.work()
+    stalled.go_on()
     let_pass(stalled, clock, 1000)
     stalled.stall()
     let_pass(stalled, clock, WRITE - 1)
-    assert not stalled.given_up
+    assert [] == stalled.stream.calls
     let_pass(stalled, clock, 1 + TICK)
-    assert stalled.given_up
+    assert ["cancel"] == stalled.stream.calls
 
 
-def test_a_stall_that_goes_on_is_one(stalled: Session, clock: Clock) -> None:
-    """Drivers that try again now and then say so; what is new after some work is new."""
-    for _ in range(3):
-        let_pass(stalled, clock, WRITE / 4)
-        stalled.stall(anew=False)
-    assert Phase.STALLED is stalled.phase
-    let_pass(stalled, clock, WRITE / 4 + TICK)
-    assert stalled.given_up
-
-
-@pytest.mark.parametrize("anew", [True, False])
-def test_a_first_stall_is_new(make: Make, clock: Clock, anew: bool) -> None:
-    """Whatever it is called."""
-    session = make(timeout_write=WRITE)
-    session.work()
-    clock[0] += 500
-    session.stall(anew=anew)
-    assert clock[0] + WRITE == session.due(clock[0])
-
-
-def test_who_was_stalled_and_listens_has_its_time_as_before(stalled: Session, clock: Clock) -> None:
+def test_who_was_stalled_and_listens_has_its_time_as_before(
+    stalled: MemorySession, clock: Clock
+) -> None:
     """The time to be idle begins then."""
     let_pass(stalled, clock, WRITE / 2)
-    stalled.work()
-    stalled.listen()
+    stalled.go_on()
+    assert NEED_DATA is stalled.next_action()
     assert clock[0] + IDLE == stalled.due(clock[0])
     let_pass(stalled, clock, IDLE - 0.1)
-    assert {"idle": 0, "line": 0, "write": 0} == stats_of(stalled).timeouts
+    assert NOBODY == stats_of(stalled).timeouts
     let_pass(stalled, clock, 0.1 + TICK)
-    assert {"idle": 1, "line": 0, "write": 0} == stats_of(stalled).timeouts
-    assert not stalled.given_up
+    assert NOBODY | {"idle": 1} == stats_of(stalled).timeouts
+    assert ["feed_eof"] == stalled.stream.calls
 
 
 @pytest.mark.parametrize("data", [b"", b"PIN", b"PING\n"])
-def test_nobody_expires_without_deadlines(
-    make: Make, clock: Clock, pair: Pair, client: socket.socket, data: bytes
-) -> None:
-    """In whatever phase; nor is anybody looked at for nothing."""
-    session = make(**NEVER)
-    client.send(data)
-    for change in (lambda: session.receive(clock[0]), session.work, session.stall, session.work):
-        change()
+def test_nobody_expires_without_deadlines(make: Make, clock: Clock, data: bytes) -> None:
+    """Whatever it does; nor is anybody looked at for nothing."""
+    session = make(room=0, **NEVER)
+    steps: list[Callable[[], object]] = [
+        lambda: session.receive(data or b"?\n"), session.stall, session.go_on, session.next_action,
+    ]  # fmt: skip
+    for step in steps:
+        step()
         let_pass(session, clock, AN_AGE)
         assert session.due(clock[0]) is None
-    session.listen()
-    let_pass(session, clock, AN_AGE)
-    assert deadlines_of(session._shared).next is None
-    assert {"idle": 0, "line": 0, "write": 0} == stats_of(session).timeouts
-    assert not session.given_up
-    pair[1].send(b"still there")
+    assert deadlines_of(session).next is None
+    assert NOBODY == stats_of(session).timeouts
+    assert [] == session.stream.calls
 
 
 @pytest.mark.parametrize("unfinished", [b"", b"PIN"])
 def test_a_stall_without_a_deadline_does_not_lose_the_others(
-    make: Make, clock: Clock, client: socket.socket, unfinished: bytes
+    make: Make, clock: Clock, unfinished: bytes
 ) -> None:
     """Who is listened to again after an age has its 300 s, or 30 s for its line."""
     session = make(timeout_idle=IDLE, timeout_line=LINE, timeout_write=0)
-    client.send(b"WAIT 1\n" + unfinished)
-    session.receive(clock[0])
-    session.work()
+    session.receive(b"WAIT 1\n" + unfinished)
     session.stall()
     let_pass(session, clock, AN_AGE)
-    assert not session.given_up
-    session.work()
-    session.connection.next_action()
-    session.listen()
+    assert [] == session.stream.calls
+    session.go_on()
+    session.next_action()
+    assert NEED_DATA is session.next_action()
     patience, kind = (LINE, "line") if unfinished else (IDLE, "idle")
     let_pass(session, clock, patience - 0.1)
-    assert {"idle": 0, "line": 0, "write": 0} == stats_of(session).timeouts
+    assert NOBODY == stats_of(session).timeouts
     let_pass(session, clock, 0.1 + TICK)
-    assert {"idle": 0, "line": 0, "write": 0} | {kind: 1} == stats_of(session).timeouts
+    assert NOBODY | {kind: 1} == stats_of(session).timeouts
 
 
-@pytest.mark.parametrize("options", [{}, NEVER])
-def test_lingering_has_its_end(
-    make: Make, clock: Clock, client: socket.socket, options: dict[str, Any]
-) -> None:
-    """Whatever the settings are: our side ends at once, the client's after a while."""
-    session = make(**options)
-    session.work()
-    session.linger()
-    assert b"" == client.recv(1)
-    client.send(b"PING\n" * 100)
-    assert not session.read_away()
-    let_pass(session, clock, LINGER - 0.1)
-    assert not session.read_away()
-    let_pass(session, clock, 0.1 + TICK)
-    assert session.given_up
-    assert session.read_away()
-    assert is_cut(client)
-    assert {"idle": 0, "line": 0, "write": 0} == stats_of(session).timeouts
-
-
-def test_lingering_ends_with_the_client(make: Make, client: socket.socket) -> None:
-    """Nobody waits for more; what it still sent is dropped."""
-    session = make()
-    session.linger()
-    client.send(b"PING\n")
-    client.shutdown(socket.SHUT_WR)
-    assert [False, True] == [session.read_away(), session.read_away()]
-    assert 0 == stats_of(session).requests["ping"]
-
-
-def test_lingering_with_somebody_who_is_gone_is_an_error(make: Make, client: socket.socket) -> None:
-    """Whoever drives the session must forget it."""
-    session = make()
-    reset(client)
-    with pytest.raises(OSError, match="not connected"):
-        session.linger()
-
-
-def test_who_was_told_to_go_is_not_waited_for_as_long(make: Make, clock: Clock) -> None:
+def test_who_was_told_to_go_is_not_waited_for_as_long(make: Make) -> None:
     """It goes on asking although its side was ended for it."""
     session = make()
-    session.half_close()
-    session.linger()
-    let_pass(session, clock, LINGER_BRIEFLY - 0.1)
-    assert not session.given_up
-    let_pass(session, clock, 0.1 + TICK)
-    assert session.given_up
-
-
-def serve(session: Session, now: float) -> Action | NeedData:
-    """Read once, write what there is to write, return what comes then."""
-    action = session.receive(now)
-    while isinstance(action, Send):
-        session.send(action.data)
-        action = session.connection.next_action()
-    return action
+    assert LINGER == session.linger_for
+    session.end_input()
+    assert LINGER_BRIEFLY == session.linger_for
 
 
 @pytest.mark.parametrize("count", [0, 1, 10_000])
-def test_the_end_is_put_where_it_was(
-    make: Make, clock: Clock, client: socket.socket, count: int
-) -> None:
+def test_the_end_is_put_where_it_was(make: Make, count: int) -> None:
     """What had come before is answered; who goes on asking is soon no longer listened to."""
-    session = make()
-    client.send(b"PING\n" * count)
-    session.half_close()
-    for _ in range(1 + count * 5 // READ_SIZE + 1):
-        client.send(b"?\n")
-        action = serve(session, clock[0])
-        if action is not NEED_DATA:
-            break
-    assert Close() == action
-    assert not is_over(session, action)
+    session = make(limit_pipeline=20_000)
+    had_come = b"PING\n" * count
+    session.stream.arrived = len(had_come)
+    session.end_input()
+    for start in range(0, max(1, len(had_come)), 4096):
+        action = hear(session, had_come[start : start + 4096])
     assert count == stats_of(session).requests["ping"]
+    assert Close() == action
+    assert (not count) is session.ended
 
 
 class Model:
@@ -374,7 +283,7 @@ class Model:
         self._clock = clock
         self._idle, self._line, self._write = idle, line, write
         self._touched = self._since = clock[0]
-        self._phase, self._unfinished = Phase.LISTENING, False
+        self._does, self._unfinished = "listen", False
 
     def heard(self, data: bytes) -> None:
         """It has sent something while it was listened to."""
@@ -383,36 +292,36 @@ class Model:
             self._since = self._touched
         self._unfinished = not data.endswith(b"\n")
 
-    def turn_to(self, phase: Phase) -> None:
-        """It is in another phase."""
-        self._phase = phase
+    def turn_to(self, what: str) -> None:
+        """It does something else."""
+        self._does = what
         self._since = self._clock[0]
-        if phase is Phase.LISTENING:
+        if what == "listen":
             self._touched = self._since
 
     @property
     def due(self) -> tuple[float, str] | None:
         """When, and under which name it is counted."""
-        if self._phase is Phase.STALLED:
+        if self._does == "stall":
             return (self._since + self._write, "write") if self._write else None
-        if self._phase is Phase.WORKING:
+        if self._does == "work":
             return None
         if self._unfinished and self._line:
             return self._since + self._line, "line"
         return (self._touched + self._idle, "idle") if self._idle else None
 
 
-def pass_by_the_model(session: Session, model: Model, clock: Clock, seconds: float) -> bool:
+def pass_by_the_model(session: MemorySession, model: Model, clock: Clock, seconds: float) -> bool:
     """Whether the client is still waited for; it is as long as the model says."""
     counts, due = stats_of(session).timeouts, model.due
     if due is None or due[0] > clock[0] + seconds:
         let_pass(session, clock, seconds)
-        assert {"idle": 0, "line": 0, "write": 0} == counts
+        assert NOBODY == counts
         return True
     let_pass(session, clock, due[0] - clock[0] - 0.001)
-    assert {"idle": 0, "line": 0, "write": 0} == counts, "early"
+    assert NOBODY == counts, "early"
     let_pass(session, clock, due[0] - clock[0] + TICK)
-    assert {"idle": 0, "line": 0, "write": 0} | {due[1]: 1} == counts
+    assert NOBODY | {due[1]: 1} == counts
     return False
 
 
@@ -433,27 +342,29 @@ steps = st.lists(
 def test_every_deadline_is_kept_and_no_other(
     idle: float, line: float, write: float, steps: list[tuple[Any, float]]
 ) -> None:
-    """Whichever are set, and through whatever phases a client goes."""
+    """Whichever are set, and whatever is done for a client meanwhile."""
     clock = [1000.0]
-    with ExitStack() as stack:
-        client, server = map(stack.enter_context, socket.socketpair())
-        server.setblocking(False)
-        stack.enter_context(pytest.MonkeyPatch.context()).setattr(
-            module, "monotonic", lambda: clock[0]
-        )
-        session = Session(
-            server,
-            surroundings(dumb_service(), timeout_idle=idle, timeout_line=line, timeout_write=write),
-        )
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(module, "monotonic", lambda: clock[0])
+        session = new_session(timeout_idle=idle, timeout_line=line, timeout_write=write)
         model = Model(clock, idle, line, write)
         for kind, seconds in [*steps, ("pass", 1000.0)]:
             if kind == "pass":
                 if not pass_by_the_model(session, model, clock, seconds):
                     return
             elif isinstance(kind, str):
-                getattr(session, kind)()
-                model.turn_to(session.phase)
+                turn_to(session, kind)
+                model.turn_to(kind)
             elif not session.busy:
-                client.send(kind)
-                session.receive(clock[0])
+                session.receive(kind)
                 model.heard(kind)
+
+
+def turn_to(session: MemorySession, what: str) -> None:
+    """Have it do something else, as a handler would."""
+    session.busy = True
+    session.go_on()
+    if what == "stall":
+        session.stall()
+    elif what == "listen":
+        assert NEED_DATA is session.next_action()

@@ -1,187 +1,120 @@
-"""Cancel scopes and task groups: the same on every runtime."""
+"""Bounds on time and groups of tasks: the same on every runtime."""
 
-from collections.abc import Callable
+import functools
 
 import pytest
 
-from dumb_async.runtimes import CancelScope, Runtime
+from dumb_async.runtimes import Runtime
 
 from .support import BRIEFLY, in_time
 
 
-def test_a_scope_ends_after_its_timeout(runtime: Runtime) -> None:
-    """Without an exception, and it says so."""
+async def forever(runtime: Runtime) -> None:
+    """Until cancelled."""
+    await runtime.event().wait()
 
-    async def main() -> tuple[bool, bool]:
-        after = False
-        with runtime.cancel_scope(BRIEFLY) as scope:
-            await runtime.event().wait()
-            after = True
+
+@pytest.mark.parametrize("seconds", [0, BRIEFLY])
+def test_what_takes_too_long_is_cancelled(runtime: Runtime, seconds: float) -> None:
+    """At its wait, and without an exception; no time at all is a time, too."""
+
+    async def main() -> tuple[bool, list[str]]:
+        said: list[str] = []
+
+        async def wait() -> None:
+            try:
+                await forever(runtime)
+                said.append("not here")
+            finally:
+                said.append("cancelled")
+
+        ended = await runtime.within(seconds, wait)
         await runtime.checkpoint()
-        return scope.cancelled_caught, after
+        return ended, said
 
-    assert (True, False) == in_time(runtime, main)
+    assert (False, ["cancelled"]) == in_time(runtime, main)
 
 
-@pytest.mark.parametrize("timeout", [None, 0.001, 60.0])
-def test_a_scope_that_is_left_in_time_does_nothing(runtime: Runtime, timeout: float | None) -> None:
-    """Not even later, when its time would have come."""
+@pytest.mark.parametrize("seconds", [None, 60.0])
+def test_what_ends_in_time_ends(runtime: Runtime, seconds: float | None) -> None:
+    """And it is told."""
 
     async def main() -> bool:
-        with runtime.cancel_scope(timeout) as scope:
-            pass
-        await runtime.sleep(0.003)
-        scope.cancel()
-        await runtime.checkpoint()
-        return scope.cancelled_caught
-
-    assert not in_time(runtime, main)
-
-
-def test_a_scope_without_time_ends_at_its_first_wait(runtime: Runtime) -> None:
-    """A timeout of zero is one."""
-
-    async def main() -> bool:
-        with runtime.cancel_scope(0) as scope:
-            await runtime.event().wait()
-        return scope.cancelled_caught
+        return await runtime.within(seconds, runtime.checkpoint)
 
     assert in_time(runtime, main)
 
 
-def test_a_scope_can_be_cancelled_by_another_task(runtime: Runtime) -> None:
-    """Twice does no more than once; what else the group does goes on."""
+def test_a_bound_that_is_left_does_nothing_later(runtime: Runtime) -> None:
+    """When its time comes: whoever was inside is not cancelled outside."""
 
-    async def main() -> list[str]:
-        ready = runtime.event()
-        scopes: list[CancelScope] = []
-        said = []
-
-        async def wait() -> None:
-            with runtime.cancel_scope() as scope:
-                scopes.append(scope)
-                ready.set()
-                await runtime.event().wait()
-            said.append("cancelled")
-            await runtime.checkpoint()
-            said.append("goes on")
-
-        async with runtime.task_group() as group:
-            group.start_soon(wait)
-            await ready.wait()
-            scopes[0].cancel()
-            scopes[0].cancel()
-            said.append("told")
-        return said
-
-    assert ["told", "cancelled", "goes on"] == in_time(runtime, main)
-
-
-def test_a_scope_cancelled_from_inside_ends_at_the_next_wait(runtime: Runtime) -> None:
-    """And not before."""
-
-    async def main() -> list[str]:
-        said = []
-        with runtime.cancel_scope() as scope:
-            scope.cancel()
-            said.append("still here")
-            await runtime.event().wait()
-            said.append("not here")
+    async def main() -> None:
+        await runtime.within(0.001, runtime.checkpoint)
+        await runtime.sleep(0.003)
         await runtime.checkpoint()
-        assert scope.cancelled_caught
-        return said
 
-    assert ["still here"] == in_time(runtime, main)
+    in_time(runtime, main)
 
 
-@pytest.mark.parametrize("kind", ["scope", "group"])
-def test_what_is_cancelled_without_another_wait_leaves_nothing_behind(
-    runtime: Runtime, kind: str
-) -> None:
-    """The next wait is outside of it."""
-
-    async def main() -> str:
-        if kind == "scope":
-            with runtime.cancel_scope() as scope:
-                scope.cancel()
-        else:
-            async with runtime.task_group() as group:
-                group.cancel()
-        await runtime.checkpoint()
-        return "fine"
-
-    assert "fine" == in_time(runtime, main)
-
-
-def test_an_inner_scope_does_not_swallow_the_cancellation_of_an_outer_one(
-    runtime: Runtime,
-) -> None:
+def test_an_inner_bound_does_not_swallow_the_end_of_an_outer_one(runtime: Runtime) -> None:
     """Which ends both."""
 
-    async def main() -> tuple[list[str], bool, bool]:
-        said: list[str] = []
-        with runtime.cancel_scope(BRIEFLY) as outer:
-            with runtime.cancel_scope(60) as inner:
-                await runtime.event().wait()
-            said.append("between")
-        return said, outer.cancelled_caught, inner.cancelled_caught
+    async def main() -> tuple[bool, list[bool]]:
+        inner: list[bool] = []
 
-    assert ([], True, False) == in_time(runtime, main)
+        async def nested() -> None:
+            inner.append(await runtime.within(60, functools.partial(forever, runtime)))
 
+        return await runtime.within(BRIEFLY, nested), inner
 
-@pytest.mark.parametrize("order", ["inner first", "outer first"])
-def test_both_scopes_cancelled_end_at_the_outer_one(runtime: Runtime, order: str) -> None:
-    """In whatever order, with no checkpoint between the two."""
-
-    async def main() -> tuple[list[str], bool]:
-        said: list[str] = []
-        with runtime.cancel_scope() as outer:
-            with runtime.cancel_scope() as inner:
-                for scope in (inner, outer) if order == "inner first" else (outer, inner):
-                    scope.cancel()
-                await runtime.event().wait()
-            said.append("between")
-            await runtime.checkpoint()
-            said.append("not cancelled")
-        await runtime.checkpoint()
-        return said[1:], outer.cancelled_caught
-
-    assert ([], True) == in_time(runtime, main)
+    assert (False, []) == in_time(runtime, main)
 
 
-def test_only_the_inner_scope_ends_by_its_own_timeout(runtime: Runtime) -> None:
+def test_only_the_inner_bound_ends_by_its_own_time(runtime: Runtime) -> None:
     """The outer one goes on."""
 
-    async def main() -> tuple[bool, bool]:
-        with runtime.cancel_scope(60) as outer:
-            with runtime.cancel_scope(BRIEFLY) as inner:
-                await runtime.event().wait()
+    async def main() -> tuple[bool, list[bool]]:
+        inner: list[bool] = []
+
+        async def nested() -> None:
+            inner.append(await runtime.within(BRIEFLY, functools.partial(forever, runtime)))
             await runtime.checkpoint()
-        return outer.cancelled_caught, inner.cancelled_caught
 
-    assert (False, True) == in_time(runtime, main)
+        return await runtime.within(60, nested), inner
+
+    assert (True, [False]) == in_time(runtime, main)
 
 
-def test_exceptions_pass_through_a_scope(runtime: Runtime) -> None:
-    """Even if they come of its cancellation."""
+@pytest.mark.parametrize("error", [LookupError, TimeoutError, OSError])
+def test_exceptions_pass_through_a_bound(runtime: Runtime, error: type[Exception]) -> None:
+    """Also those that look like its own."""
 
-    async def fail_after(step: Callable[[], object]) -> None:
-        step()
+    async def fail() -> None:
+        await runtime.checkpoint()
+        raise error
+
+    async def main() -> None:
+        for seconds in (None, 60.0):
+            with pytest.raises(error):
+                await runtime.within(seconds, fail)
+
+    in_time(runtime, main)
+
+
+def test_an_exception_that_comes_of_a_cancellation_comes_out(runtime: Runtime) -> None:
+    """Rather than to be taken for the end of the time."""
+
+    async def fail() -> None:
         try:
-            await runtime.sleep(BRIEFLY)
+            await forever(runtime)
         finally:
             raise LookupError
 
-    async def main() -> list[bool]:
-        caught = []
-        for cancelled in (False, True):
-            with pytest.raises(LookupError), runtime.cancel_scope() as scope:
-                await fail_after(scope.cancel if cancelled else lambda: None)
-            caught.append(scope.cancelled_caught)
-        await runtime.checkpoint()
-        return caught
+    async def main() -> None:
+        with pytest.raises(LookupError):
+            await runtime.within(BRIEFLY, fail)
 
-    assert [False, False] == in_time(runtime, main)
+    in_time(runtime, main)
 
 
 def test_a_group_is_left_when_all_its_tasks_are_through(runtime: Runtime) -> None:
@@ -204,44 +137,61 @@ def test_a_group_is_left_when_all_its_tasks_are_through(runtime: Runtime) -> Non
     assert [1, 2, 10, 11] == sorted(in_time(runtime, main))
 
 
-def test_a_group_can_be_cancelled_as_one(runtime: Runtime) -> None:
-    """Its tasks, its body, and no one else; there is no exception."""
+def test_a_task_can_be_cancelled(runtime: Runtime) -> None:
+    """By itself: the others of its group go on; twice does no more than once."""
 
     async def main() -> list[str]:
-        said = []
+        said: list[str] = []
+        go_on = runtime.event()
 
         async def wait() -> None:
             try:
-                await runtime.event().wait()
+                await forever(runtime)
             finally:
-                said.append("task")
+                said.append("cancelled")
 
-        async with runtime.task_group() as outer:
-            outer.start_soon(runtime.checkpoint)
-            async with runtime.task_group() as group:
-                group.start_soon(wait)
-                group.start_soon(wait)
-                await runtime.sleep(0.001)
-                group.cancel()
-                await runtime.event().wait()
-                said.append("not here")
-            await runtime.checkpoint()
-            said.append("after")
-        return said
-
-    assert ["task", "task", "after"] == in_time(runtime, main)
-
-
-def test_a_group_can_be_cancelled_by_one_of_its_tasks(runtime: Runtime) -> None:
-    """Also while its body has come to its end and waits for them."""
-
-    async def main() -> None:
-        async def cancel() -> None:
-            group.cancel()
+        async def other() -> None:
+            await go_on.wait()
+            said.append("other")
 
         async with runtime.task_group() as group:
-            group.start_soon(runtime.sleep, 60)
-            group.start_soon(cancel)
+            end = group.start_soon(wait)
+            group.start_soon(other)
+            for _ in range(3):
+                await runtime.checkpoint()
+            end()
+            end()
+            said.append("told")
+            for _ in range(3):
+                await runtime.checkpoint()
+            go_on.set()
+        end()  # it is through: nothing happens
+        return said
+
+    assert ["told", "cancelled", "other"] == in_time(runtime, main)
+
+
+def test_a_task_can_be_cancelled_before_it_begins(runtime: Runtime) -> None:
+    """Then it does not wait for anything."""
+
+    async def main() -> None:
+        async with runtime.task_group() as group:
+            group.start_soon(forever, runtime)()
+
+    in_time(runtime, main)
+
+
+def test_a_task_can_be_cancelled_by_another(runtime: Runtime) -> None:
+    """Also while the body of the group has come to its end and waits for them."""
+
+    async def main() -> None:
+        async def end_it() -> None:
+            await runtime.checkpoint()
+            end()
+
+        async with runtime.task_group() as group:
+            end = group.start_soon(runtime.sleep, 3600)
+            group.start_soon(end_it)
 
     in_time(runtime, main)
 
@@ -257,7 +207,7 @@ def test_a_task_that_fails_ends_its_group(runtime: Runtime) -> None:
 
         async def wait() -> None:
             try:
-                await runtime.event().wait()
+                await forever(runtime)
             finally:
                 said.append("cancelled")
 
@@ -269,3 +219,31 @@ def test_a_task_that_fails_ends_its_group(runtime: Runtime) -> None:
         runtime.run(main)
     assert caught.group_contains(LookupError)
     assert ["cancelled"] == said
+
+
+def test_a_group_in_a_task_that_is_cancelled(runtime: Runtime) -> None:
+    """Its tasks end first, then the task."""
+    said: list[str] = []
+
+    async def child() -> None:
+        try:
+            await forever(runtime)
+        finally:
+            said.append("child")
+
+    async def parent() -> None:
+        try:
+            async with runtime.task_group() as group:
+                group.start_soon(child)
+        finally:
+            said.append("parent")
+
+    async def main() -> None:
+        async with runtime.task_group() as group:
+            end = group.start_soon(parent)
+            for _ in range(5):
+                await runtime.checkpoint()
+            end()
+
+    in_time(runtime, main)
+    assert ["child", "parent"] == said

@@ -1,7 +1,6 @@
 """A whole server on a clock that jumps: minutes of silence, in no time."""
 
 import contextlib
-import errno
 import functools
 import socket
 from collections.abc import AsyncIterator
@@ -11,7 +10,6 @@ import pytest
 import trio
 
 from dumb_async import Server
-from dumb_async.dispatcher import Dispatcher
 from dumb_async.hosting import LINGER
 from dumb_async.runtimes import load
 
@@ -70,7 +68,7 @@ def test_a_client_that_asks_now_and_then_stays(run_in_no_time: RunInNoTime) -> N
     async def main() -> None:
         async with serving(server) as address:
             with connect(address) as client:
-                for _ in range(5):
+                for _ in range(2):
                     await trio.sleep(299)
                     client.send(b"PING\n")
                     assert b"PONG\n" == await read(TRIO, client, 5)
@@ -87,9 +85,9 @@ def test_a_client_that_waits_is_not_idle(run_in_no_time: RunInNoTime) -> None:
         async with serving(server) as address:
             with connect(address) as client:
                 began = trio.current_time()
-                client.send(b"WAIT 1000\n")
+                client.send(b"WAIT 400\n")
                 assert b"DONE\n" == await read(TRIO, client, 5)
-                assert 1000 == pytest.approx(trio.current_time() - began, abs=0.001)
+                assert 400 == pytest.approx(trio.current_time() - began, abs=0.001)
                 await ends_after(client, 300)
 
     run_in_no_time(main)
@@ -153,7 +151,7 @@ def test_without_timeouts_nobody_is_let_go(run_in_no_time: RunInNoTime) -> None:
             with connect(address) as idle, connect(address) as slow, connect(address) as stalled:
                 slow.send(b"PIN")
                 stalled.send(b"STREAM 20000000\n")
-                await trio.sleep(2000)
+                await trio.sleep(700)
                 slow.send(b"G\n")
                 idle.send(b"PING\n")
                 assert b"PONG\n" == await read(TRIO, idle, 5)
@@ -325,25 +323,3 @@ def test_the_loop_is_not_late_if_nothing_holds_it_up(run_in_no_time: RunInNoTime
     run_in_no_time(main)
     assert 100 == pytest.approx(server.stats.lag_counts[0], abs=2)
     assert server.stats.lag_counts[0] == sum(server.stats.lag_counts)
-
-
-def test_who_could_not_be_watched_is_not_waited_for(
-    run_in_no_time: RunInNoTime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was closed, and nobody finds it idle later."""
-    server = server_with()
-
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "too many are watched")
-
-    monkeypatch.setattr(Dispatcher, "add", fail)
-
-    async def main() -> None:
-        async with serving(server) as address:
-            with connect(address) as client:
-                assert b"" == await ends_after(client, 0)
-            await trio.sleep(1000)
-
-    run_in_no_time(main)
-    assert (0, {"busy": 0, "enospc": 1}) == (server.stats.connections, server.stats.rejected)
-    assert {"idle": 0, "line": 0, "write": 0} == server.stats.timeouts

@@ -1,13 +1,13 @@
 """Chat on asyncio, in the style of the primary server.
 
     client 1 ── "hi" ──▶ ┌──────────┐ ──▶ outbox of 2 ──▶ written at once
-    client 2 ──────────▶ │ the room │ ──▶ outbox of 3 ──▶ a task, while the socket is full
+    client 2 ──────────▶ │ the room │ ──▶ outbox of 3 ──▶ awaited, while the socket is full
     client n ──────────▶ └──────────┘
 
-The model. The primary server as it is, with the room of the other chats instead of a service:
-bytes are answered where they are read, and a task exists only for a client that does not
-take what is written to it. The task lives in the server's task group; to wait for the
-client is an ``await`` in it, and a reset or a stop cancels it.
+The model. The primary server as it is, with the room of the other chats instead of a service: a
+coroutine for each member, parked until its client says something, or until it is told that there
+is something to say to it. To wait for a client that does not take it is an ``await``, and a reset
+or a stop cancels that.
 
 Good at: what `epoll_chat` is good at, and to have the rest of asyncio beside it: a database,
 HTTP, timers.

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import MutableMapping, Sequence
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ..protocol import Config, Connection, Core, Service
 from .access_log import LoggedSession
@@ -37,6 +37,14 @@ def connect_to(service: Service | Cores, settings: Settings) -> Connect:
         return Connection(config, counts)  # it never speaks unasked
 
     return connect
+
+
+_NO_COMMANDS: Final = Config(Service("refusal"))
+
+
+def connect_refused(counts: MutableMapping[str, int], _wake: Any) -> Core:
+    """Make the core of a client that is refused: it is never asked anything."""
+    return Connection(_NO_COMMANDS, counts)
 
 
 def open_session(sock: socket.socket, stream: S, context: SessionContext) -> Session[S]:

@@ -8,7 +8,6 @@ then says when it is really due, and is put back (Varghese and Lauck's timing wh
 
 import heapq
 import math
-from collections.abc import Callable
 from typing import Final, Protocol
 
 #: Seconds a deadline may be late. A power of two, so that counting in it is exact.
@@ -40,13 +39,9 @@ class Watch(Protocol):
 
 
 class Deadlines:
-    """Who is to be looked at when. Never early, late by `TICK` at the most.
+    """Who is to be looked at when. Never early, late by `TICK` at the most."""
 
-    :param moved: called when somebody is to be looked at earlier than anybody before.
-    """
-
-    def __init__(self, moved: Callable[[], object] = lambda: None) -> None:
-        self._moved = moved
+    def __init__(self) -> None:
         self._buckets: dict[int, set[Timed]] = {}
         self._ticks: list[int] = []  # a heap of the buckets there are
 
@@ -60,8 +55,6 @@ class Deadlines:
         if tick not in self._buckets:
             self._buckets[tick] = set()
             heapq.heappush(self._ticks, tick)
-            if self._ticks[0] == tick:
-                self._moved()
         self._buckets[tick].add(what)
 
     def discard(self, what: Timed) -> None:

@@ -20,11 +20,10 @@ Rules of the core:
   the bytes that came in, the same under every chunking.
 * Linear: a byte is looked at a constant number of times. An unfinished line is only
   ever appended to; new bytes alone are searched for its end.
-* Bounded: an unfinished line is dropped as soon as it is over the limit, and nothing
-  after it is kept or read as a command.
-* One turn answers a bounded number of requests, and begins none after a bounded time (the
-  clock is the driver's, see `Config`), joined into one Send: so a driver that gives others
-  their turn between two actions is fair. How replies are joined is all that time decides.
+* Bounded: an unfinished line over the limit is dropped, and nothing after it is read.
+* One turn answers a bounded number of requests in a bounded time (see `Config`), joined into
+  one Send, so that a driver that gives others their turn between two actions is fair. How
+  replies are joined is all that time decides.
 """
 
 import contextlib
@@ -79,8 +78,7 @@ class Connection:
         self._deaf = False  # nothing more is read from this client
         #: Whether a line has begun and its end is still to come.
         self.unfinished = False
-        #: Whether `next_action` is known to say NEED_DATA once it has been asked again: to
-        #: look here first is cheaper than to ask.
+        #: Whether `next_action` is known to say NEED_DATA: cheaper to look at than to ask.
         self.settled = True
 
     def receive_data(self, data: bytes) -> None:
@@ -206,10 +204,9 @@ class Connection:
         if times > 1 and first in self._config.reads and data.startswith(first * times):
             self._run = times
             self._lines = [first[:-1]]
-            rest = data[len(first) * times :]
-            if not rest:
+            if len(data) == len(first) * times:
                 self._config.remember_run(data, first, times)
-            return rest
+            return data[len(first) * times :]
         return data
 
     def _is_too_long(self, line: bytes | bytearray) -> bool:

@@ -21,9 +21,13 @@ class Chatter(Client):
     def __init__(self, server: Server, *, receive_buffer: int | None = None) -> None:
         super().__init__(server.address, receive_buffer=receive_buffer)
         self.ended = False  # the server has ended the connection, in whatever way
-        welcome = self.read_line()
-        match = _WELCOME.fullmatch(welcome)
-        assert match, welcome
+        try:
+            welcome = self.read_line()
+            match = _WELCOME.fullmatch(welcome)
+            assert match, welcome
+        except BaseException:
+            self.reset()
+            raise
         self.number = int(match[1])
 
     @property

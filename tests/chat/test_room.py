@@ -381,6 +381,17 @@ def test_two_that_flood_are_heard_by_all_in_the_same_order(chat: Room) -> None:
     assert (2000, 2000) == (heard.count(b"[User 1]: 1"), heard.count(b"[User 2]: 2"))
 
 
+def test_who_hears_without_pause_gets_a_word_in(chat: Room) -> None:
+    """Though there is something for it to read whenever it has its turn."""
+    flooder, one = crowd(chat, 2)
+    one.receive(b"hello\n")
+    for _ in range(10):
+        flooder.receive(b"\n").run()
+        one.step()
+    flooder.run()
+    assert b"[User 2]: hello\n" == flooder.sent
+
+
 @pytest.mark.parametrize("members", [2, 10, 30, 60])
 def test_who_only_waits_for_a_turn_is_not_dropped(chat: Room, members: int) -> None:
     """All have much to say at once and all would read: they queue, as in every driver."""

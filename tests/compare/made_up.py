@@ -1,4 +1,4 @@
-"""A report that nobody has measured: one contestant for each thing that can become of one."""
+"""Reports that nobody has measured: one contestant for each thing that can become of one."""
 
 import math
 import random
@@ -21,6 +21,9 @@ HOSTILE: Final = "<script>alert(1)</script>%{x}<!--\"'&amp;</b>"
 CONNECTIONS: Final = (1, 10, 100, 1000)
 #: What becomes of one that cannot be started.
 FAILURE: Final = "it did not start: it ended with status 3; it said last: <b>no such port</b>"
+#: What becomes of one that crashes, and of one that is not started any more.
+DEATH: Final = "it died of SIGSEGV"
+LEFT_OUT: Final = "left out: it had failed 2 times in a row"
 DISTURBANCE: Final = Disturbance(stolen=0.2, others=0.01, pressure={"cpu": 0.3})
 
 #: Requests a second on one connection, microseconds of CPU each, MiB without anybody.
@@ -28,8 +31,13 @@ _MODELS: Final = {
     "asyncio": (9_000, 61.0, 24),
     "threads": (11_000, 48.0, 19),
     "iterative": (12_500, 40.0, 16),
+    "slow": (139, 80.0, 12),
     HOSTILE: (16_000, 12.0, 3),
 }
+#: What becomes, from round to round, of those that cannot be started.
+_FAILURES: Final = {"dud": (FAILURE,), "broken": (FAILURE, FAILURE, LEFT_OUT)}
+#: What becomes of those that serve nobody, and by which error.
+_UNSERVING: Final = {"crashing": (DEATH, Cause.RESET), "hanging": ("", Cause.TIMEOUT)}
 _BUSY: Final = {"mix": 0.4, "ping": 1.0}
 
 
@@ -47,9 +55,21 @@ def study() -> Study:
     )
 
 
-def report() -> Report:
-    """Go through the study, as if."""
-    made, noise = study(), random.Random(1)
+def bad_study() -> Study:
+    """Our own server beside some that nobody wants to have, as `servers` has them, for real."""
+    ours = _contestant("asyncio")
+    bad = (
+        Contestant(name, ("./server", "{port}"), foreign=True)
+        for name in ("slow", "crashing", "hanging", "broken")
+    )
+    ping = {"ping": WORKLOADS["ping"]}
+    cpus = Cpus((0,), (1,))
+    return Study((ours, *bad), "asyncio", cpus, ping, connections=(5,), scenarios=())
+
+
+def report(made: Study | None = None) -> Report:
+    """Go through a study, as if: `study`, unless said otherwise."""
+    made, noise = made or study(), random.Random(1)
     done = Report(
         study={**made.as_json(), "cpus": {"server": [0], "load": [1], "share_a_core": False}},
         command=f"python -m variants compare --target '{HOSTILE}=./server {{port}}' --seed 0",
@@ -75,8 +95,10 @@ def _contestant(name: str) -> Contestant:
 def _measured(number: int, entry: Entry, load: Load, noise: random.Random) -> Measurement:
     name, connections = entry.contestant.name, load.connections
     about = (number, name, entry.again, load.workload, connections)
-    if name == "dud":
-        return Measurement(*about, failure=FAILURE)
+    if failures := _FAILURES.get(name):
+        return Measurement(*about, failure=failures[min(number, len(failures) - 1)])
+    if name in _UNSERVING:
+        return _unserved(about, *_UNSERVING[name], noise)
     alone, cpu_us, memory = _MODELS[name]
     rate = alone * _BUSY[load.workload] * noise.gauss(1, 0.02) * (1 + 0.8 * (connections > 1))
     served = 1 if name == "iterative" else connections
@@ -94,6 +116,16 @@ def _measured(number: int, entry: Entry, load: Load, noise: random.Random) -> Me
     usage = _usage(result.tally.replies, cpu_us * noise.gauss(1, 0.02), memory, connections)
     disturbance = DISTURBANCE if number == 3 and load.workload == "mix" else Disturbance()
     return Measurement(*about, "", 0.2, result, usage, disturbance)
+
+
+def _unserved(
+    about: tuple[int, str, bool, str, int], failure: str, cause: Cause, noise: random.Random
+) -> Measurement:
+    """Of one that answers nobody."""
+    result, connections = _result(0, 1.0, noise), about[-1]
+    result.tally.clients = result.tally.never_served = connections
+    result.tally.lost_requests = Counter({Fault(Phase.READ, cause): connections})
+    return Measurement(*about, failure, 0.2, result, _usage(0, 0.0, 12, connections))
 
 
 def _observed(entry: Entry, scenario: Scenario, noise: random.Random) -> Observation:

@@ -12,6 +12,8 @@ from typing import Final
 KINDS: Final = (
     "broken", "busy", "crashing", "deaf", "hanging", "mute", "parent", "slow", "stubborn", "wrong",
 )  # fmt: skip
+#: Seconds in which one that is slow answers, each connection by itself.
+SLOW: Final = 0.02
 #: Connections after which one that crashes has crashed: the first is to see if it is ready.
 _CRASHES_AFTER: Final = 3
 
@@ -52,7 +54,7 @@ def serve(kind: str, client: socket.socket, number: int) -> None:
             if kind == "hanging" and number > 1:
                 time.sleep(60)
             if kind == "slow":
-                time.sleep(0.02)
+                time.sleep(SLOW)
             client.sendall((b"PANG\n" if kind == "wrong" else b"PONG\n") * data.count(b"\n"))
 
 

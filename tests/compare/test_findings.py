@@ -12,8 +12,16 @@ from variants.compare.findings import Findings, Scaled, Watched
 from variants.compare.metrics import METRICS, Mark, error_kinds
 from variants.compare.report import Measurement, Report
 from variants.compare.statistics import Verdict
+from variants.compare.usage import Usage
 
 from . import made_up
+
+#: What a server used for a thousand clients in two seconds.
+USAGE = Usage(
+    seconds=2.0, cpu_s=0.5, user_s=0.3, system_s=0.1, voluntary=100, involuntary=10, threads=3,
+    virtual_bytes=9_000_000, resident_bytes=5_000_000, private_bytes=4_096_000,
+    unloaded_bytes=2_048_000, connections=1000,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +34,12 @@ def report() -> Report:
 def findings(report: Report) -> Findings:
     """What follows from it."""
     return find(report)
+
+
+@pytest.fixture(scope="module")
+def bad() -> Findings:
+    """What follows from a report on servers that nobody wants to have."""
+    return find(made_up.report(made_up.bad_study()))
 
 
 def scaled(findings: Findings, name: str, workload: str, connections: int) -> Scaled:
@@ -138,6 +152,67 @@ def test_the_pair_is_no_difference_and_what_differs_is_one(findings: Findings) -
     assert pair["rate"].noise == other["rate"].noise > 1
     elsewhere = scaled(findings, "threads", "ping", 100).comparisons["rate"].noise
     assert elsewhere == pair["rate"].noise  # of all loads of the workload
+
+
+def test_a_slow_server_is_slower(bad: Findings) -> None:
+    """20 ms a request beside less than one."""
+    row = scaled(bad, "slow", "ping", 5)
+    for figure, ratio in (("rate", 0.02), ("p99", 50)):
+        found = row.comparisons[figure]
+        assert Verdict.SLOWER is found.verdict
+        assert 0.5 < found.estimate.ratio / ratio < 2
+    assert (5, 0, 0) == (row.rounds, row.errors, row.never_served)
+
+
+def test_a_server_that_dies_is_a_row_that_says_so(bad: Findings) -> None:
+    """In each round, of the signal it died of; it has no figure to compare."""
+    row = scaled(bad, "crashing", "ping", 5)
+    assert (0, (made_up.DEATH,), 5) == (row.rounds, row.failures, row.never_served)
+    assert {} == row.comparisons
+    fall = next(one for one in bad.falls if one.contestant == "crashing")
+    assert (5, 0, made_up.DEATH) == (fall.connections, fall.served, fall.reason)
+
+
+def test_a_server_that_hangs_is_a_row_that_says_so(bad: Findings) -> None:
+    """Nobody was served, and by which error: of five clients in five rounds."""
+    row = scaled(bad, "hanging", "ping", 5)
+    assert (5, None, 5, 25) == (row.rounds, row.rate, row.never_served, row.errors)
+    assert {"read: timeout": 25} == row.error_kinds
+    fall = next(one for one in bad.falls if one.contestant == "hanging")
+    assert (5, 0) == (fall.connections, fall.served)
+    assert "5 of 5 clients were never served (read: timeout (25))" == fall.reason
+
+
+def test_a_server_that_is_given_up_is_a_row_that_says_so(bad: Findings) -> None:
+    """What it failed of, and that it was left out then: each once."""
+    row = scaled(bad, "broken", "ping", 5)
+    assert (0, (made_up.FAILURE, made_up.LEFT_OUT)) == (row.rounds, row.failures)
+
+
+def test_who_is_beside_bad_ones_is_none_the_worse(bad: Findings) -> None:
+    """All rounds count, and it is compared with itself by everything."""
+    row = scaled(bad, "asyncio", "ping", 5)
+    assert (5, 0, 0, 1) == (row.rounds, row.errors, row.never_served, row.threads)
+    assert {metric.name for metric in METRICS} == set(row.comparisons)
+    assert {Verdict.SAME} == {one.verdict for one in row.comparisons.values()}
+
+
+def test_figures_are_those_of_what_was_counted(report: Report) -> None:
+    """CPU of each reply, by user and system; memory, threads, and switches a second."""
+    one = next(
+        one for one in report.measurements
+        if (one.contestant, one.connections) == ("asyncio", 1000) and one.result
+    )  # fmt: skip
+    assert one.result is not None
+    row = find(replace(report, measurements=[replace(one, usage=USAGE)])).scaled[0]
+    each = 500_000 / one.result.tally.replies
+    assert pytest.approx([each, each * 0.75, each * 0.25, 0.25]) == [
+        row.cpu_us, row.user_us, row.system_us, row.cpus,
+    ]  # fmt: skip
+    assert (3, 5_000_000, 9_000_000, 2048, 50, 5) == (
+        row.threads, row.resident_bytes, row.virtual_bytes, row.bytes_per_connection,
+        row.voluntary, row.involuntary,
+    )  # fmt: skip
 
 
 def test_who_does_not_serve_everyone_is_neither_faster_nor_slower(findings: Findings) -> None:

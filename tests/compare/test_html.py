@@ -22,7 +22,8 @@ from variants.compare.findings import Comparison, Findings
 from variants.compare.metrics import METRICS
 from variants.compare.report import Report
 from variants.compare.statistics import Estimate, Verdict
-from variants.compare.views import charts, html
+from variants.compare.views import charts, html, words
+from variants.compare.views.page import tables
 from variants.compare.views.sheets import Sheet
 
 from ..conformance.client import eventually
@@ -342,6 +343,23 @@ def test_a_picture_of_an_element_can_be_taken(tmp_path: Path) -> None:
     png = target.read_bytes()
     assert b"\x89PNG" == png[:4]
     assert (30, 20) == struct.unpack(">II", png[16:24])
+
+
+def test_a_slow_server_is_slower() -> None:
+    """In the table and in the chart, by throughput and by p99; ours is as fast as itself."""
+    report = made_up.report(made_up.bad_study())
+    findings = find(report)
+    rows = {row[0].text: row for row in tables.ratios(report, findings).rows}
+    assert ["asyncio (again)", "slow", "crashing ✕", "hanging ✕", "broken ✕"] == list(rows)
+    for column, metric in enumerate(METRICS[:2], start=3):
+        assert rows["slow"][column].text.startswith("slower: ")
+        assert "slow" == rows["slow"][column].look
+        assert rows["asyncio (again)"][column].text.startswith("no difference: ")
+        assert words.NOTHING == rows["hanging ✕"][column].text
+        figure: Any = charts.ratios(report, findings, metric, ("ping", 5), charts.THEMES[0])
+        bars = dict(zip(Verdict, figure.data, strict=False))
+        assert (1, 1) == (len(bars[Verdict.SLOWER].x), len(bars[Verdict.SAME].x))
+    assert '<span class="mark slow">slower: ' in html.render(report, findings)
 
 
 def test_no_script_runs_but_ours(file: Path) -> None:

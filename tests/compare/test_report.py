@@ -12,6 +12,7 @@ import pytest
 
 from variants.compare.baseline import changes, differences
 from variants.compare.finding import find
+from variants.compare.metrics import METRICS
 from variants.compare.output import Outcome
 from variants.compare.report import NoReport, Report
 from variants.compare.views import markdown
@@ -28,6 +29,12 @@ SCHEMA: dict[str, Any] = json.loads(
 def report() -> Report:
     """A report."""
     return made_up.report()
+
+
+@pytest.fixture(scope="module")
+def bad() -> Report:
+    """A report on servers that nobody wants to have."""
+    return made_up.report(made_up.bad_study())
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +132,17 @@ def test_markdown_has_every_table_with_all_its_cells(report: Report) -> None:
         assert all(re.fullmatch("-{2,3}:?", rule) for rule in table[1])
     assert "NEVER" in text
     assert "iterative: paralysed: none of 400 PINGs was answered" in text
+
+
+def test_markdown_has_the_verdicts(bad: Report) -> None:
+    """Of each metric: a slow server is slower, and ours as fast as itself."""
+    found = [table for table in tables(markdown.render(bad, find(bad))) if " verdict " in table[0]]
+    assert len(METRICS) == len(found)
+    for head, _, *rows in found:
+        at = head.index(" verdict ")
+        assert {" asyncio (again) ": " no difference ", " slow ": " slower "} == {
+            row[0]: row[at] for row in rows
+        }
 
 
 def test_markdown_of_a_hostile_name_is_text(report: Report) -> None:

@@ -8,6 +8,18 @@ from importlib import import_module
 
 from variants.common.needs import Need
 
+__all__ = [
+    "ANY_PORTS",
+    "DUMB_ASYNC",
+    "ENDLESS",
+    "LOOPS",
+    "TARGETS",
+    "VARIANTS",
+    "Need",
+    "Target",
+    "foreign",
+]
+
 from .client import PATIENCE
 
 #: Where clients leave commands behind that only the notice of their reset can end.

@@ -1,6 +1,7 @@
 """The engine in the test's own process, the command in one of its own, and servers."""
 
 import asyncio
+import importlib
 import json
 import os
 import re
@@ -12,15 +13,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from types import ModuleType
 from typing import Any, Protocol
 
 import pytest
 import uvloop
 
 from dumb_async import Service, dumb_service
+from loadgen.agents import Job
 from loadgen.agents.agent import resolve
+from loadgen.commands import main
+from loadgen.conducting import CannotRun
 from loadgen.engine import Engine, Options, Target
 from loadgen.plan import Plan
+from loadgen.results import Result
 
 from ..conformance import servers
 from ..conformance.client import eventually
@@ -31,6 +37,12 @@ from ..conformance.process import Server
 PATIENCE = 30.0
 
 Meanwhile = Callable[[Engine], Awaitable[object]]
+#: What words of a command line come to.
+Planned = Callable[..., Job]
+#: What a run comes to, in place of carrying it out.
+Given = Callable[[Job], Result]
+#: Calls a command with words.
+Call = Callable[..., "Finished"]
 
 
 class Drive(Protocol):
@@ -45,6 +57,12 @@ class Drive(Protocol):
         service: Service | None = None,
         meanwhile: Meanwhile | None = None,
     ) -> Engine: ...
+
+
+class Told(Protocol):
+    """Calls a command whose runs have results that are given; `told` gives it."""
+
+    def __call__(self, given: Given, command: str, *words: str) -> "Finished": ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +180,55 @@ def start() -> Iterator[Callable[..., Running]]:
 def run(start: Callable[..., Running]) -> Callable[..., Finished]:
     """Run ``python -m loadgen run`` with some words, to its end."""
     return lambda *words, limit="": start(*words, limit=limit).finish()
+
+
+def module_of(command: str) -> ModuleType:
+    """Where a command is made: its package has the command itself under that name."""
+    return importlib.import_module(f"loadgen.commands.{command.replace('-', '_')}")
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Call a command of this process."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def called(*words: str) -> Finished:
+        with pytest.raises(SystemExit) as ended:
+            main(words, prog_name="loadgen")
+        assert isinstance(ended.value.code, int)
+        return Finished(ended.value.code, *capsys.readouterr())
+
+    return called
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, call: Call) -> Told:
+    """Call a command whose runs have results that are given: none is carried out."""
+
+    def called(given: Given, command: str, *words: str) -> Finished:
+        module = module_of({"c10k": "run"}.get(command, command))
+        monkeypatch.setattr(module, "conduct", lambda job, *_, **__: given(job))
+        return call(command, *words)
+
+    return called
+
+
+@pytest.fixture
+def planned(told: Told) -> Planned:
+    """Read a command line; return what is to be carried out."""
+
+    def read(*words: str) -> Job:
+        jobs: list[Job] = []
+
+        def given(job: Job) -> Result:
+            jobs.append(job)
+            raise CannotRun("it was not to")
+
+        finished = told(given, *words)
+        assert (1, "loadgen: it was not to\n") == (finished.status, finished.stderr)
+        return jobs[0]
+
+    return read
 
 
 @pytest.fixture

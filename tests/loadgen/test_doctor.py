@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from loadgen.doctor import Finding, Level, Noise, System, examine, listen_to
+from loadgen.doctor import Finding, Level, Noise, System, examine, listen_to, noise
 from loadgen.doctor.noise import stolen_between
 
 from .test_search_commands import loadgen
@@ -163,15 +164,33 @@ def test_noise_is_warned_of(tmp_path: Path) -> None:
     assert Level.WARNING is found(system, "steal", noise=Noise(0.0, 0.0, 0.2)).level
 
 
-def test_noise_is_measured(tmp_path: Path) -> None:
-    """Naps end late, if only by a little; what is stolen comes from the machine's counts."""
+def test_noise_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How late naps end; what is stolen comes from the machine's counts."""
+    now, late = [100.0], iter([0.0002] * 98 + [0.003, 0.02])
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds + next(late)
+
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
+    monkeypatch.setattr(noise, "time", clock)
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/stat").write_text("cpu  10 0 10 80 0 0 0 5 0 0\ncpu0 1 1\n")
-    noise = listen_to(System(tmp_path), 0.02)
-    assert 0 < noise.late_p99 <= noise.late_max
-    assert 0.0 == noise.stolen
-    assert listen_to(System(tmp_path / "none"), 0.002).stolen is None
+    heard = listen_to(System(tmp_path), 0.13)
+    assert None is next(late, None)
+    assert pytest.approx([0.02, 0.02]) == [heard.late_p99, heard.late_max]
+    assert 0.0 == heard.stolen
+
+    late = iter([0.0002] * 150 + [0.003, 0.02])
+    heard = listen_to(System(tmp_path / "none"), 0.2)
+    assert pytest.approx([0.003, 0.02]) == [heard.late_p99, heard.late_max]
+    assert None is heard.stolen
+
+
+def test_time_is_stolen_between_two_looks() -> None:
+    """The share of all that there was; of none there is no telling."""
     assert 0.25 == stolen_between([0] * 8, [10, 0, 10, 50, 0, 5, 0, 25])
+    assert 0.0 == stolen_between([1] * 8, [1] * 8)
+    assert None is stolen_between([], [1] * 8)
 
 
 def test_the_command_on_this_machine() -> None:

@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from loadgen.agents.agent import resolve
-from loadgen.engine import Engine, Options, Target
+from loadgen.engine import Options, Target
 from loadgen.plan import Arrivals, Mix, Plan, Profile, Share, Think
 
 from . import faulty
@@ -136,44 +136,27 @@ def test_idle_connections(drive: Drive) -> None:
     ],
 )
 def test_clients_come_one_after_the_other(run: Run, words: tuple[str, ...]) -> None:
-    """Eight clients in 0.4 s: the last comes as much later than the first."""
+    """All of them, and all are served: when they come, see the simulated ones."""
     recorder = Recorder()
     with Faulty(recorder) as server:
         counts = () if "--stages" in words else ("-c", "8")
         result = run(server.target, *words, *counts, "--think", "10ms", "-o", "json", "-q").json
 
     assert {"clients": 8, "made": 8, "never_served": 0} == result["connections"]
-    assert server.accepted[-1] - server.accepted[0] >= 0.3  # the eighth: after 7/8 of 0.4 s
+    assert 8 == len(server.accepted)
     assert result["requests"] == recorder.asked.total()
 
 
 def test_clients_go_again(drive: Drive) -> None:
     """Where stages go down, clients leave in good order, and no reply is lost."""
-    seen: list[int] = []
     recorder = Recorder()
     stages = Profile.parse("100ms:6,200ms:6-0,100ms:0")
-
-    async def look(engine: Engine) -> None:
-        engine.agenda.at(engine.begin, sample)
-
-    def sample(due: float) -> None:
-        seen.append(engines[0].tally.connected)
-        engines[0].agenda.at(due + 0.01, sample)
-
-    engines: list[Engine] = []
-
-    async def watch(engine: Engine) -> None:
-        engines.append(engine)
-        await look(engine)
-
     plan = Plan(clients=stages, seconds=stages.seconds, think=Think(0.005))
     with Faulty(recorder) as server:
-        tally = drive(server.address, plan, meanwhile=watch).tally
+        tally = drive(server.address, plan).tally
 
-    assert 6 == max(seen) == len(server.accepted)
-    assert 0 == seen[-1]
-    assert len(set(seen)) > 2  # they go one after the other
-    assert tally.sent == tally.replies == recorder.asked.total() > 6
+    assert (6, 0) == (len(server.accepted), tally.connected)
+    assert tally.sent == tally.replies == recorder.asked.total()
     assert not tally.lost_connections
 
 
@@ -181,31 +164,17 @@ def test_clients_think(drive: Drive) -> None:
     """Between two requests of a client there is at least its time to think."""
     recorder = Recorder()
     with Faulty(recorder) as server:
-        plan = Plan(clients=clients(3), seconds=0.5, think=Think(0.1))
+        plan = Plan(clients=clients(3), requests=12, seconds=None, think=Think(0.1))
         tally = drive(server.address, plan).tally
 
-    assert 3 == len(recorder.instants)
     gaps = [b - a for instants in recorder.instants for a, b in pairwise(instants)]
     assert min(gaps) >= 0.1 - A_TICK
-    assert len({round(instants[0], 2) for instants in recorder.instants}) > 1  # not in step
-    assert tally.lag.total == tally.sent
-
-
-def test_clients_think_for_different_times(drive: Drive) -> None:
-    """With ``exp:`` some pauses are far below the mean, and others above."""
-    recorder = Recorder()
-    with Faulty(recorder) as server:
-        plan = Plan(clients=clients(5), requests=60, seconds=None, think=Think(0.02, True))
-        drive(server.address, plan)
-
-    gaps = [b - a for instants in recorder.instants for a, b in pairwise(instants)]
-    assert min(gaps) < 0.01
-    assert max(gaps) > 0.04
+    assert 12 == tally.sent == recorder.asked.total()
 
 
 @pytest.mark.parametrize("rate", [None, Profile.constant(100, 1)], ids=["closed", "open"])
 def test_a_warm_up_is_not_counted(drive: Drive, rate: Profile | None) -> None:
-    """The server sees it, on the same connections; the result does not."""
+    """It is on the same connections; how much of it there is, see the simulated ones."""
     recorder = Recorder()
     with Faulty(recorder) as server:
         think = Think() if rate else Think(0.01)
@@ -213,7 +182,7 @@ def test_a_warm_up_is_not_counted(drive: Drive, rate: Profile | None) -> None:
         tally = drive(server.address, plan, Options(warmup=0.2)).tally
 
     assert 20 == tally.sent == tally.replies == tally.response.total == tally.service.total
-    assert 22 <= recorder.asked.total() <= 20 + 60
+    assert 20 <= recorder.asked.total() <= 20 + 60
     assert 2 == tally.connections == len(server.accepted)
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from loadgen.commands import status
+from loadgen.results import Result
+
 from ..conformance.client import eventually
 from . import faulty
 from .conftest import Finished, Running
@@ -25,7 +28,7 @@ def test_descriptors_do_not_suffice(run: Run) -> None:
         words = ("-c", "40", "-d", "200ms", "-o", "json", "-q", "--reconnect-delay", "1s")
         finished = run(server.target, *words, limit="-n 40")
 
-    assert 0 == finished.status or finished.json["doubts"], finished.stderr
+    assert status.of(Result.from_json(finished.stdout)) == finished.status, finished.stderr
     assert re.match(r"loadgen: 40 connections a process are asked for", finished.stderr)
     assert finished.faults["connect: emfile"]["connections"] >= 1
     made = finished.json["connections"]["made"]
@@ -54,11 +57,12 @@ def test_far_too_few_descriptors(run: Run) -> None:
 
 def test_interrupted(start: Start, tmp_path: Path) -> None:
     """Status 130 after Ctrl-C, and the result so far is printed and saved."""
-    out = tmp_path / "result.json"
-    with Faulty(Recorder()) as server:
+    out, recorder = tmp_path / "result.json", Recorder()
+    with Faulty(recorder) as server:
         words = ("-R", "50", "-d", "60s", "-c", "2", "-o", "json", "--out", str(out))
         running = start(server.target, *words)
         running.await_line(r"2 connected")
+        assert eventually(lambda: recorder.asked.total() > 0)
         running.interrupt()
         finished = running.finish()
 

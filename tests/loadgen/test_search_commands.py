@@ -4,13 +4,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loadgen.engine import Options
+from loadgen.plan import Mix, Plan, Profile, Think
+
 from ..conformance.launching import ROOT, environment
 from ..conformance.process import Server
+from .conftest import Planned
 
 Serve = Callable[..., Server]
 
@@ -32,10 +37,11 @@ def target(serve: Serve) -> str:
     return "{}:{}".format(*serve().address)
 
 
-def test_the_highest_rate_is_between_what_was_held_and_what_was_not(
-    serve: Serve, tmp_path: Path
-) -> None:
-    """A server that lets each of two clients wait for 20 ms holds 100 a second, and no more."""
+def test_a_search_is_what_its_steps_are(serve: Serve, tmp_path: Path) -> None:
+    """A server that lets each of two clients wait for 20 ms cannot hold 240 a second.
+
+    Whether it holds 60 or 120, a busy machine has its part in; see `test_verdicts`.
+    """
     host, port = serve().address
     out = tmp_path / "found.json"
     ended = loadgen(
@@ -46,11 +52,14 @@ def test_the_highest_rate_is_between_what_was_held_and_what_was_not(
     found: Any = json.loads(ended.stdout)
     assert json.loads(out.read_text()) == found
     assert "dumb_async.loadgen.find-max/1" == found["schema"]
-    assert ended.returncode in {0, 3}  # 3: on a machine too busy for the generator
-    assert 0 < found["max_rate_per_s"] < 150
-    held = {step["rate_per_s"]: step["held"] for step in found["steps"]}
-    assert {True, False} == set(held.values())
-    assert len(found["steps"]) == ended.stderr.count("answered")
+    steps = found["steps"]
+    held = [step["rate_per_s"] for step in steps if step["held"]]
+    assert 0 <= found["max_rate_per_s"] <= max(held, default=0) < 150
+    for step in steps:
+        assert step["valid"] is not bool(step["result"]["doubts"])
+        assert step["valid"] or not step["held"]
+    status = 3 if found["limited_by_generator"] else 0 if found["max_rate_per_s"] else 99
+    assert (status, len(steps)) == (ended.returncode, ended.stderr.count("answered"))
 
 
 def test_a_condition_that_cannot_be_met_is_said_so(target: str) -> None:
@@ -64,10 +73,10 @@ def test_a_condition_that_cannot_be_met_is_said_so(target: str) -> None:
 
 
 def test_a_sweep_measures_every_load_and_the_first_again(target: str, tmp_path: Path) -> None:
-    """In increasing order; each point has its whole result."""
+    """In increasing order; each point has its whole result. Every reply is of use."""
     out = tmp_path / "curve.json"
     ended = loadgen(
-        "sweep", target, "--over", "rate=200,100", "--step", "500ms", "-o", "json",
+        "sweep", target, "--over", "rate=200,100", "--step", "500ms", "--good", "1h", "-o", "json",
         "--out", str(out),
     )  # fmt: skip
     curve: Any = json.loads(ended.stdout)
@@ -83,7 +92,8 @@ def test_a_sweep_measures_every_load_and_the_first_again(target: str, tmp_path: 
 
 def test_a_sweep_over_connections_is_a_table_for_people(target: str) -> None:
     """A line for each, and the knee marked."""
-    ended = loadgen("sweep", target, "--over", "connections=1,3", "--step", "300ms")
+    words = ("--over", "connections=1,3", "--step", "300ms", "--good", "1h")
+    ended = loadgen("sweep", target, *words)
     lines = ended.stdout.splitlines()
     assert lines[0].split()[0] == "connections"
     assert ["1", "3", "1"] == [line.split()[0] for line in lines[1:4]]
@@ -119,7 +129,17 @@ def test_c10k_is_a_run_with_its_options(target: str) -> None:
         result["arguments"]["reconnect_delay"],
     )
     assert "0.02s" == result["arguments"]["think"]
-    assert result["requests"] > 20
+    assert (20, 0) == (result["connections"]["made"], result["connections"]["never_served"])
+
+
+def test_c10k_is_what_dan_kegel_asked_for(planned: Planned) -> None:
+    """A thousand clients, and that they BURN a little again and again; or what is given."""
+    job = planned("c10k", "127.0.0.1:9", "-d", "5s")
+    plan = Plan(Mix.parse("BURN 300"), Profile.constant(1000, 5), seconds=5, think=Think(0.1))
+    assert (plan, Options(timeout=3, reconnect_delay=1)) == (job.plan, job.options)
+    job = planned("c10k", "127.0.0.1:9", "20", "-d", "5s", "--think", "20ms")
+    given = replace(plan, clients=Profile.constant(20, 5), think=Think(0.02))
+    assert (given, Options(timeout=3, reconnect_delay=1)) == (job.plan, job.options)
 
 
 def test_results_are_added_up_and_shown_again(target: str, tmp_path: Path) -> None:

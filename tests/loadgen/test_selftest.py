@@ -69,27 +69,28 @@ def test_the_null_server_ends_with_its_block() -> None:
 
 
 def test_every_part_is_measured() -> None:
-    """Each has its figures, who was busy, and its whole result."""
+    """Each has its figures, who was busy, and its whole result: what they are, a machine says."""
     ended = loadgen("selftest", "-d", "300ms", "-o", "json")
     answer: Any = json.loads(ended.stdout)
-    assert 0 == ended.returncode
     assert "dumb_async.loadgen.selftest/1" == answer["schema"]
+    parts = answer["parts"]
     assert [
         ("closed loop", ["requests_per_s"]),
         ("pipeline 16", ["requests_per_s"]),
         ("connecting", ["connects_per_s"]),
         ("1,000 clients", ["memory_bytes_each"]),
         ("open loop", ["planned_per_s", "requests_per_s", "lag_p99_s"]),
-    ] == [(part["name"], list(part["figures"])) for part in answer["parts"]]
-    for part in answer["parts"]:
-        assert all(value > 0 for value in part["figures"].values()), part["figures"]
-        assert 0 < part["generator_cpu"] <= 1
-        assert 0 < part["server_cpu"] <= 1
+    ] == [(part["name"], list(part["figures"])) for part in parts]
+    for part in parts:
+        assert all(value >= 0 for value in part["figures"].values()), part["figures"]
+        assert 0 <= part["generator_cpu"] <= 1
+        assert 0 <= part["server_cpu"] <= 1
         assert part["bottleneck"] in {"generator", "null server", "neither"}
         assert "dumb_async.loadgen.result/1" == part["result"]["schema"]
         assert part["name"] in ended.stderr
-    assert 1000 == answer["parts"][3]["result"]["connections"]["made"]
-    assert 6000 == answer["parts"][4]["result"]["planned"]
+    assert (0 if all(part["result"]["requests"] for part in parts) else 1) == ended.returncode
+    assert 1000 == parts[3]["result"]["connections"]["made"]
+    assert 6000 == parts[4]["result"]["planned"]
     if len(os.sched_getaffinity(0)) > 1:
         assert answer["cpus"]["generator"] != answer["cpus"]["server"]
 

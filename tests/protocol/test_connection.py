@@ -389,11 +389,30 @@ def test_a_service_may_change_after_its_connections_were_configured() -> None:
     assert b"UNKNOWN_COMMAND\n" == driver.sent
 
 
-@pytest.mark.parametrize("limits", [{"limit_line": 0}, {"limit_pipeline": 0}])
-def test_limits_are_positive(limits: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "limits",
+    [{"limit_line": 0}, {"limit_pipeline": 0}, {"limit_turn": 0}, {"limit_turn": float("nan")}],
+)
+def test_limits_are_positive(limits: dict[str, Any]) -> None:
     """With less, nothing could ever be answered."""
     with pytest.raises(ValueError, match="1 or more"):
         Config(service_of(), **limits)
+
+
+def test_a_turn_begins_nothing_after_its_time() -> None:
+    """Whatever is begun is finished, and replies of one turn are one Send."""
+    now = [0.0]
+
+    def slow() -> bytes:
+        now[0] += 0.1
+        return b"slow\n"
+
+    config = Config(service_of(SLOW=slow), limit_turn=0.25, clock=lambda: now[0])
+    connection = Connection(config, Counter())
+    connection.receive_data(b"SLOW\n" * 7)
+    assert [Send(b"slow\n" * 3), Send(b"slow\n" * 3), Send(b"slow\n"), NEED_DATA] == [
+        connection.next_action() for _ in range(4)
+    ]
 
 
 @pytest.mark.xfail(reason="taken for the driver's own mistake", raises=ProtocolError)

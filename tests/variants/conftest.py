@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from dumb_async import Service, dumb_service
-from dumb_async.hosting import Launch, Settings, session, sleepers
-from variants.common import agenda
+from dumb_async import dumb_service
+from dumb_async.hosting import Cores, Launch, Settings, session
+from variants.common import schedule, timers
 from variants.common.host import Host
 
 from ..conformance.process import Server
@@ -26,7 +26,7 @@ class MakeHost(Protocol):
     """Makes a host with settings of one's own."""
 
     def __call__(
-        self, *listeners: socket.socket, service: Service | None = None, **options: Any
+        self, *listeners: socket.socket, service: Cores | None = None, **options: Any
     ) -> Host: ...
 
 
@@ -53,9 +53,9 @@ def make_host() -> Iterator[MakeHost]:
     """Make hosts of this process; they are closed in the end."""
     with ExitStack() as stack:
 
-        def make(*listeners: socket.socket, service: Service | None = None, **options: Any) -> Host:
-            launch = Launch(service or dumb_service(), Settings(**options), "", None)
-            host = Host(launch, list(listeners))
+        def make(*listeners: socket.socket, service: Cores | None = None, **options: Any) -> Host:
+            launch = Launch(dumb_service(), Settings(**options), "", None)
+            host = Host(launch, list(listeners), service)
             stack.callback(host.close)
             return host
 
@@ -72,6 +72,6 @@ def host(make_host: MakeHost) -> Host:
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the monotonic clock shows to a loop and its clients: its only element."""
     time = [1000.0]
-    for module in (agenda, session, sleepers):
+    for module in (schedule, session, timers):
         monkeypatch.setattr(module, "monotonic", lambda: time[0])
     return time

@@ -1,18 +1,22 @@
 """What a host sees to for every model: who is in, who is refused, and what that leaves."""
 
+import os
 import signal
 import socket
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from dumb_async.hosting import NoRoom, Phase
+from dumb_async.hosting import REFUSALS_AT_A_TIME, NoRoom
+from variants.chat import Room
 from variants.common import model
-from variants.common.agenda import Agenda
-from variants.common.floor import Floor
+from variants.common.client import Client
+from variants.common.connections import Connections
 from variants.common.host import Host
-from variants.common.waiting import Waiter
+from variants.common.schedule import Schedule
+from variants.common.state import EventHandler, State
 
 from ..support import PATIENCE, reset, tcp_pair
 from .conftest import MakeHost
@@ -21,23 +25,23 @@ Pair = tuple[socket.socket, socket.socket]
 
 
 class Stage:
-    """A floor whose loop is the test.
+    """The connections of a loop that is the test.
 
     :param error: raised whenever somebody is to be watched.
     """
 
     def __init__(self, host: Host, error: Exception | None = None) -> None:
-        self.watched: list[Waiter] = []
-        self.agenda = Agenda[Any](lambda waiter: waiter.resume())
+        self.watched: list[EventHandler] = []
+        self.schedule = Schedule[Any](lambda handler: handler.resume())
         self.error = error
-        floor = Floor(host, self.agenda, self.watch)
-        self.acceptor = host.acceptor(floor.admit, floor.refuse)
+        connections = Connections(host, self.schedule, self.register)
+        self.acceptor = host.acceptor(connections.admit, connections.refuse)
 
-    def watch(self, waiter: Waiter) -> None:
+    def register(self, handler: EventHandler) -> None:
         """Note whom to wait for."""
         if self.error is not None:
             raise self.error
-        self.watched.append(waiter)
+        self.watched.append(handler)
 
 
 def test_who_is_admitted_is_watched_and_counted(host: Host, pair: Pair) -> None:
@@ -45,7 +49,8 @@ def test_who_is_admitted_is_watched_and_counted(host: Host, pair: Pair) -> None:
     stage = Stage(host)
     stage.acceptor.take(pair[1])
     (client,) = stage.watched
-    assert {client} == host.clients
+    assert isinstance(client, Client)
+    assert {client.session} == host.sessions
     assert (1, 1, 1) == (host.count(), host.stats.active, host.stats.connections)
     client.close()
     assert (0, 0, 1) == (host.count(), host.stats.active, host.stats.connections)
@@ -75,12 +80,24 @@ def test_who_is_refused_is_read_away_and_is_no_client(make_host: MakeHost, pair:
         stage.acceptor.take(another[1])
         stage.acceptor.take(pair[1])
         _, refused = stage.watched
-        assert Phase.LINGERING is refused.phase
+        assert State.LINGERING is refused.state
         assert (1, 1) == (host.count(), host.stats.rejected["busy"])
         pair[0].shutdown(socket.SHUT_WR)
-        assert Phase.CLOSED is refused.ready()
+        assert State.CLOSED is refused.ready()
         refused.close()
-        assert set() == host._refused
+        assert set() == host._rejected
+
+
+def test_who_is_refused_is_never_connected_to_the_service(make_host: MakeHost, pair: Pair) -> None:
+    """It is asked nothing: in a chat, it takes no number and hears nobody."""
+    room = Room()
+    host = make_host(service=room, limit_connections=1)
+    stage = Stage(host)
+    with tcp_pair() as another:
+        stage.acceptor.take(another[1])
+        stage.acceptor.take(pair[1])
+        assert 1 == host.stats.rejected["busy"]
+        assert [1] == list(room.members)
 
 
 def test_who_was_refused_and_has_left_is_forgotten(make_host: MakeHost, pair: Pair) -> None:
@@ -91,7 +108,7 @@ def test_who_was_refused_and_has_left_is_forgotten(make_host: MakeHost, pair: Pa
         stage.acceptor.take(another[1])
         reset(pair[0])
         stage.acceptor.take(pair[1])
-    assert set() == host._refused
+    assert set() == host._rejected
     assert 1 == len(stage.watched)
 
 
@@ -114,7 +131,7 @@ def test_who_cannot_be_watched_is_no_client(
     Stage(host, error).acceptor.take(pair[1])
     pair[0].settimeout(PATIENCE)
     assert b"" == pair[0].makefile("rb").read().removeprefix(reply)
-    assert (set(), 0, 0) == (host.clients, host.stats.active, host.stats.connections)
+    assert (set(), 0, 0) == (host.sessions, host.stats.active, host.stats.connections)
     assert {"busy": 0, reason: 1} == host.stats.rejected
 
 
@@ -134,21 +151,22 @@ def test_who_cannot_be_watched_though_refused_is_forgotten(
     host.limit_clients(0, "full")
     Stage(host, error).acceptor.take(pair[1])
     assert -1 == pair[1].fileno()
-    assert set() == host._refused
+    assert set() == host._rejected
 
 
-def test_a_stop_rings_the_bell_and_ends_the_input_of_all(host: Host, pair: Pair) -> None:
+def test_a_stop_ends_the_input_of_all(host: Host, pair: Pair) -> None:
     """Those who come later have theirs ended as well."""
     stage = Stage(host)
     stage.acceptor.take(pair[1])
     host.stop()
     with tcp_pair() as another:
         stage.acceptor.take(another[1])
-        for waiter in stage.watched:
-            assert Phase.CLOSED is waiter.ready()
+        for handler in stage.watched:
+            assert State.CLOSED is handler.ready()
             assert not host.over
-            waiter.close()
+            handler.close()
     assert host.over
+    assert 1 == os.eventfd_read(host.stop_event)
 
 
 def test_a_stop_needs_no_thread(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,14 +182,61 @@ def test_a_stop_needs_no_thread(host: Host, monkeypatch: pytest.MonkeyPatch) -> 
     assert host.stopping
 
 
-def test_a_cut_gives_everybody_up(host: Host, pair: Pair) -> None:
+def test_a_cancel_gives_everybody_up(host: Host, pair: Pair) -> None:
     """And whoever else wants to be told of it."""
     told = []
-    host.at_cut.append(lambda: told.append(True))
+    host.at_cancel.append(lambda: told.append(True))
     stage = Stage(host)
     stage.acceptor.take(pair[1])
-    host.cut()
+    host.cancel()
     assert [True] == told
     pair[0].settimeout(PATIENCE)
     assert b"" == pair[0].recv(10)
-    assert all(client.given_up for client in host.clients)
+    assert [True] == [session.stream.cancelled for session in host.sessions]
+
+
+def test_who_comes_during_a_stop_and_is_refused_is_closed_at_once(
+    make_host: MakeHost, pair: Pair
+) -> None:
+    """A stop waits for nobody who is not served."""
+    host = make_host(limit_connections=1)
+    stage = Stage(host)
+    with tcp_pair() as another:
+        stage.acceptor.take(another[1])
+        host.stop()
+        stage.acceptor.take(pair[1])
+        assert (1, set()) == (len(stage.watched), host._rejected)
+        assert -1 == pair[1].fileno()
+
+
+def test_so_many_are_refused_at_a_time(make_host: MakeHost, pair: Pair) -> None:
+    """A flood of them costs no descriptors: the rest is closed at once."""
+    host = make_host(limit_connections=1)
+    stage = Stage(host)
+    with ExitStack() as stack:
+        for _ in range(1 + REFUSALS_AT_A_TIME):
+            stage.acceptor.take(stack.enter_context(tcp_pair())[1])
+        assert 1 + REFUSALS_AT_A_TIME == len(stage.watched)
+        stage.acceptor.take(pair[1])
+        assert -1 == pair[1].fileno()
+        assert 1 + REFUSALS_AT_A_TIME == len(stage.watched)
+        pair[0].settimeout(PATIENCE)
+        assert b"SERVER_BUSY\n" == pair[0].recv(100)
+
+
+def test_what_is_left_open_is_closed_with_the_host(make_host: MakeHost, pair: Pair) -> None:
+    """Listening sockets, those who are served, those who are refused, and the event."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    launch = make_host(limit_connections=1).launch
+    host = Host(launch, [listener])
+    stage = Stage(host)
+    with tcp_pair() as another:
+        stage.acceptor.take(pair[1])
+        stage.acceptor.take(another[1])
+        host.close()
+        assert -1 == listener.fileno()
+        for client, expected in ((pair[0], b""), (another[0], b"SERVER_BUSY\n")):
+            client.settimeout(PATIENCE)
+            assert expected == client.makefile("rb").read()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.eventfd_read(host.stop_event)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from dumb_async.hosting import raise_descriptor_limit
-from variants.common.floor import Floor
+from variants.common.connections import Connections
 from variants.common.host import Host
 from variants.select import FD_SETSIZE, RESERVED, TOO_MANY, Select
 
@@ -73,15 +73,15 @@ def test_a_descriptor_over_it_is_refused_whoever_holds_the_others(
 ) -> None:
     """Scrapers and logs have descriptors too; the loop goes on."""
     loop = Select(host)
-    before = set(loop.waiters)
+    before = set(loop.handlers)
     high = socket.socket(fileno=fcntl.fcntl(pair[1], fcntl.F_DUPFD, FD_SETSIZE))
     pair[1].close()
     with high:
-        floor = Floor(host, loop.agenda, loop.watch)
-        host.acceptor(floor.admit, floor.refuse).take(high)
+        connections = Connections(host, loop.schedule, loop.register)
+        host.acceptor(connections.admit, connections.refuse).take(high)
     pair[0].settimeout(PATIENCE)
     assert b"" == pair[0].makefile("rb").read().removeprefix(b"SERVER_BUSY\n")
     assert {"busy": 0, TOO_MANY: 1} == host.stats.rejected
-    assert (before, set()) == (set(loop.waiters), host.clients)
+    assert (before, set()) == (set(loop.handlers), host.sessions)
     host.stop()
     loop.run()

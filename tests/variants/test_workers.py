@@ -16,7 +16,7 @@ from variants.common import workers
 from variants.common.host import Host
 from variants.common.model import Runnable
 from variants.common.reports import pack
-from variants.common.waiting import Waiter
+from variants.common.state import EventHandler
 from variants.common.worker import work
 from variants.common.workers import CONNECTION, CUT, REPORT, STOP, Thread, Worker
 from variants.epoll import Epoll
@@ -287,11 +287,11 @@ def test_who_cannot_be_watched_is_gone_once(make_host: MakeHost, pair: Pair) -> 
     """However it goes."""
 
     class Blind(Epoll):
-        def watch(self, waiter: Waiter) -> None:
+        def register(self, handler: EventHandler) -> None:
             """Fail for clients, as epoll_ctl(2) does when there are too many watches."""
-            if self.waiters:
+            if self.handlers:
                 raise OSError(28, "No space left on device")
-            super().watch(waiter)
+            super().register(handler)
 
     loops = Loops(make_host(), Blind)
     client = loops.hand_over(pair)

@@ -44,6 +44,7 @@ class ListenerHandler:
     def close(self) -> None:
         """Nobody gets in any more."""
         self.state = State.CLOSED
+        self._schedule.forget(self)  # it may have paused
         self._host.accept_rest(self._acceptor, self._listener)
 
 

@@ -188,10 +188,12 @@ class BlockingClients:
     def refuse(self, sock: socket.socket) -> None:
         """Let one that was told SERVER_BUSY read it."""
         with sock, contextlib.suppress(OSError, MemoryError):
-            session = self._open(sock, self._host.stats)
-            if self._host.reject(session):
-                run_to_its_end(self._context.linger(session))
-            session.close()
+            session = self._open(sock, self._host.stats, refused=True)
+            try:
+                if self._host.reject(session):
+                    run_to_its_end(self._context.linger(session))
+            finally:
+                session.close()
 
     def refuse_beside(self, sock: socket.socket) -> None:
         """Do so in a thread, so that nobody waits for it."""
@@ -200,9 +202,12 @@ class BlockingClients:
         except (RuntimeError, MemoryError):  # there cannot be one more
             sock.close()
 
-    def _open(self, sock: socket.socket, stats: Stats) -> Session[BlockingStream]:
+    def _open(
+        self, sock: socket.socket, stats: Stats, *, refused: bool = False
+    ) -> Session[BlockingStream]:
         stream = BlockingStream(sock, self._host.settings.timeout_write)
-        stream.session = session = open_session(sock, stream, self._host.context(stream, stats))
+        context = self._host.context(stream, stats, refused=refused)
+        stream.session = session = open_session(sock, stream, context)
         return session
 
 

@@ -22,6 +22,7 @@ class Connections:
         self._schedule = schedule
         self._register = register
         self._context = host.context(schedule.deadlines)
+        self._refused = host.context(schedule.deadlines, refused=True)
 
     def open(self) -> None:
         """Let clients in, and watch for what is not a client."""
@@ -43,7 +44,7 @@ class Connections:
 
     def refuse(self, sock: socket.socket) -> None:
         """Take in one that has been told SERVER_BUSY."""
-        client = Client(sock, self._context, self._schedule)
+        client = Client(sock, self._refused, self._schedule)
         try:
             if self._host.reject(client.session):
                 client.linger()

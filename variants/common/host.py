@@ -11,6 +11,7 @@ from dumb_async.hosting import (
     REFUSALS_AT_A_TIME,
     Acceptor,
     Capacity,
+    Connect,
     Cores,
     Launch,
     NoRoom,
@@ -18,6 +19,7 @@ from dumb_async.hosting import (
     SessionContext,
     Stats,
     Watch,
+    connect_refused,
     connect_to,
     registry_for,
 )
@@ -77,12 +79,16 @@ class Host:
         """Whether it has stopped: nobody gets in, nobody is left."""
         return self.stopping and not self.listeners and not self.sessions
 
-    def context(self, deadlines: Watch, stats: Stats | None = None) -> SessionContext:
+    def context(
+        self, deadlines: Watch, stats: Stats | None = None, *, refused: bool = False
+    ) -> SessionContext:
         """What clients have in common that live in the same loop or thread.
 
         :param stats: where they are counted, if not in the host's own.
+        :param refused: they only read why they are not served.
         """
-        return _Context(self, deadlines, stats or self.stats)
+        connect = connect_refused if refused else self.connect
+        return _Context(self, connect, deadlines, stats or self.stats)
 
     def acceptor(self, admit: Admit, refuse: Admit) -> Acceptor:
         """Something that accepts for us.
@@ -176,8 +182,8 @@ class _Context(SessionContext):
 
     __slots__ = ("_host",)
 
-    def __init__(self, host: Host, deadlines: Watch, stats: Stats) -> None:
-        super().__init__(host.connect, host.settings, stats, deadlines)
+    def __init__(self, host: Host, connect: Connect, deadlines: Watch, stats: Stats) -> None:
+        super().__init__(connect, host.settings, stats, deadlines)
         self._host = host
 
     def left(self, session: Session[Any]) -> None:

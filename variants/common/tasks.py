@@ -37,6 +37,7 @@ class Tasks:
         self._serve = serve
         self._linger = linger
         self._context = host.context(scheduler.schedule.deadlines)
+        self._refused = host.context(scheduler.schedule.deadlines, refused=True)
 
     def spawn(self) -> None:
         """Accept on every listening socket until the host stops; measure how late tasks run."""
@@ -50,13 +51,13 @@ class Tasks:
         scheduler.spawn(_measure_lag(host.stats))
 
     def _admit(self, sock: socket.socket) -> None:
-        session = self._open(sock)
+        session = open_session(sock, self._open_stream(sock), self._context)
         self._host.serve(session)
         self._spawn(session, self._serve(session))
         self._host.stats.connections += 1
 
     def _refuse(self, sock: socket.socket) -> None:
-        session = self._open(sock)
+        session = open_session(sock, self._open_stream(sock), self._refused)
         if self._host.reject(session):
             self._spawn(session, self._see_out(session))
         else:
@@ -69,9 +70,6 @@ class Tasks:
         finally:
             session.close()
             await session.stream.aclose()
-
-    def _open(self, sock: socket.socket) -> Session[Any]:
-        return open_session(sock, self._open_stream(sock), self._context)
 
     def _spawn(self, session: Session[Any], coroutine: Coroutine[Wait, None, None]) -> None:
         try:
