@@ -18,7 +18,7 @@ from .runtimes import Runtime, RuntimeStream
 
 #: Bytes of a large reply that are written in one turn; what the socket does not take of them
 #: is all that is kept for a client who does not read.
-WRITE_SIZE: Final = 262_144
+WRITE_SIZE: Final = 1_048_576
 
 Client = Session[RuntimeStream]
 

@@ -267,10 +267,12 @@ class Session(Generic[S]):
 
     def _answer(self, connection: Core) -> Action | NeedData:
         action = connection.next_action()
-        if type(action) is Send and len(action.data) <= AT_ONCE:
-            self._stats.bytes_sent += len(action.data)
-            self.blocked = not self.stream.write(action.data)
-            return NEED_DATA if connection.settled and not self.blocked else FLUSH
+        if type(action) is Send and (size := len(action.data)) <= AT_ONCE:
+            self._stats.bytes_sent += size
+            if self.stream.write(action.data):
+                return NEED_DATA if connection.settled else FLUSH
+            self.blocked = True
+            return FLUSH
         return action
 
     def _noted(self, action: Action | NeedData) -> Action | NeedData:
