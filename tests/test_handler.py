@@ -160,14 +160,23 @@ def service_of(*actions: Action | Exception) -> Service:
     [
         ([Send(b"x\n")], b"x\n", ["send"]),  # that is FLUSH: it was sent by whoever read
         ([Send(b"x" * 20_000)], b"x" * 20_000, ["send"]),
-        ([Send(b"x" * 600_000)], b"x" * 600_000, ["send"] * 3),
+        ([Send(b"x" * 2_500_000)], b"x" * 2_500_000, ["send"] * 3),
         ([Sleep(0)], b"", ["sleep"] * 2),
         ([Sleep(3600), Send(b"x\n")], b"x\n", ["sleep", "sleep", "send"]),
         ([Compute(int, b"7"), Compute(int, b"8")], b"", ["compute"] * 2),
         ([Compute(int, b"x")], b"INTERNAL_ERROR\n", ["compute", "send", "linger"]),
         ([Sleep(1), Close()], b"", ["sleep", "sleep", "linger"]),
     ],
-    ids=repr,
+    ids=[
+        "at once",
+        "large",
+        "in pieces",
+        "no time",
+        "time",
+        "computations",
+        "a failure",
+        "a close",
+    ],
 )
 async def test_every_action_is_performed(
     here: Runtime, actions: list[Action], sent: bytes, seen: list[str]

@@ -22,7 +22,7 @@ from contextlib import suppress
 from time import monotonic
 
 from dumb_async import Receive, handle
-from dumb_async.hosting import AT_ONCE, READ_SIZE, Session
+from dumb_async.hosting import READ_SIZE, Session
 from dumb_async.protocol import NEED_DATA, Action, Compute, NeedData
 
 from .common.host import Host
@@ -57,9 +57,8 @@ class CoroContext:
     """Performs actions; whatever takes time is awaited."""
 
     async def send(self, session: Session[CoroStream], data: bytes) -> None:
-        """Write all of it, a large piece when it is our turn."""
-        if len(data) > AT_ONCE:
-            await turn()
+        """Write all of it when it is our turn."""
+        await turn()
         if data:
             session.write(data)
         if session.blocked:

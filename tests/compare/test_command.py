@@ -30,8 +30,8 @@ from ..conformance.launching import ROOT, environment
 from . import made_up, servers
 from .test_report import SCHEMA
 
-#: Seconds after which a comparison hangs.
-PATIENCE: Final = 180.0
+#: Seconds without a word after which a comparison hangs.
+PATIENCE: Final = 60.0
 COMMAND: Final = (sys.executable, "-m", "variants", "compare")
 FILES: Final = {"report.html", "report.json", "report.md"}
 #: As short as it can be.
@@ -44,11 +44,22 @@ TOLD: Final = pytest.mark.xdist_group("compare-told")
 
 
 def compare(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    return subprocess.run(
-        [*COMMAND, *words], cwd=cwd, env={**environment(), "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
+    """Run the command to its end, however long that is: as long as it goes on."""
+    argv, said = [*COMMAND, *words], -1
+    with subprocess.Popen(
+        argv, cwd=cwd, env={**environment(), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        while True:
+            try:
+                stdout, stderr = process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired as expired:
+                said, before = len(expired.stderr or ""), said
+                if said == before:
+                    process.kill()
+                    raise
+            else:
+                return subprocess.CompletedProcess(argv, process.returncode, stdout, stderr)
 
 
 def read(where: Path) -> Report:

@@ -37,7 +37,7 @@ LONGEST_BACKLOG: Final = 262_144
 SEND_SIZE: Final = 65_536
 #: Writes to a member after which it is heard, though there is more to write: so rarely that its
 #: readers have the time to take what it says.
-SENDS: Final = 8
+SENDS: Final = 2
 #: Deliveries of one slice: messages times members. Some 0.3 microseconds each.
 SLICE: Final = 2_000
 
