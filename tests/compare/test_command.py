@@ -31,7 +31,7 @@ from . import made_up, servers
 from .test_report import SCHEMA
 
 #: Seconds without a word after which a comparison hangs.
-PATIENCE: Final = 60.0
+PATIENCE: Final = 180.0
 COMMAND: Final = (sys.executable, "-m", "variants", "compare")
 FILES: Final = {"report.html", "report.json", "report.md"}
 #: As short as it can be.
