@@ -268,6 +268,8 @@ def test_limits_of_a_server(drive: Drive, serve: Callable[..., Server]) -> None:
     async def turned_away(engine: Engine) -> None:
         await until_served(engine)
         await until(lambda: sum(client.failed for client in engine.clients) >= 3)
+        # Who was turned away before the measuring began is told so again.
+        await until(lambda: engine.tally.lost_connections.total())
         engine.stop()
 
     crowd = replace(ENDLESS, clients=Profile.constant(5, 1))
