@@ -269,7 +269,7 @@ def test_limits_of_a_server(drive: Drive, serve: Callable[..., Server]) -> None:
         await until_served(engine)
         await until(lambda: sum(client.failed for client in engine.clients) >= 3)
         # Who was turned away before the measuring began is told so again.
-        await until(lambda: engine.tally.lost_connections.total())
+        await until(lambda: sum(engine.tally.lost_connections.values()))
         engine.stop()
 
     crowd = replace(ENDLESS, clients=Profile.constant(5, 1))
