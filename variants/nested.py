@@ -8,8 +8,8 @@ descriptor, the epoll's, and takes a turn of ours when it is readable. No transp
 task or timer of the runtime is involved for any client; it does not know that there are any.
 
 Good at: showing what a runtime's own I/O costs and gives. Beside ``--loop`` of the same name
-of the primary server it is as fast on trio as on uvloop, with half a kilobyte for an idle
-client: that difference is the price. What is had for it is all that is missing here: a client
+of the primary server it takes about the same CPU on trio as on asyncio, and less than a
+kilobyte for an idle client: that difference is the price. What is had for it is all that is missing here: a client
 has no task, so nothing can be awaited for it, cancelled with it or traced to it, and its code
 is a state machine again. Programs with an event loop of their own (Tk, a game, libcurl) are
 married to asyncio in this way.
