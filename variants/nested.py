@@ -9,10 +9,10 @@ task or timer of the runtime is involved for any client; it does not know that t
 
 Good at: showing what a runtime's own I/O costs and gives. Beside ``--loop`` of the same name
 of the primary server it takes about the same CPU on trio as on asyncio, and less than a
-kilobyte for an idle client: that difference is the price. What is had for it is all that is missing here: a client
-has no task, so nothing can be awaited for it, cancelled with it or traced to it, and its code
-is a state machine again. Programs with an event loop of their own (Tk, a game, libcurl) are
-married to asyncio in this way.
+kilobyte for an idle client: that difference is the price. What is had for it is all that is
+missing here: a client has no task, so nothing can be awaited for it, cancelled with it or
+traced to it, and its code is a state machine again. Programs with an event loop
+of their own (Tk, a game, libcurl) are married to asyncio in this way.
 
 Breaks: like `epoll`, and quietly more: the runtime's fairness, debugging and instruments see
 one busy descriptor, whoever is behind it.
