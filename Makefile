@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Tests and comparisons start hundreds of processes, each of which would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help serve test lint bench compare coverage install clean
 help:

@@ -11,7 +11,7 @@ import pytest
 
 from variants.chat.room import LONGEST_BACKLOG
 
-from ..conformance.client import PROMPTLY, eventually
+from ..conformance.client import eventually
 from ..conformance.process import Server, Start
 from .chatter import Chatter, chatting, hear, listen
 
@@ -137,7 +137,7 @@ def test_a_listener_who_says_nothing_hears_at_once(server: Server) -> None:
     """Nothing comes from its own client that would wake its driver."""
     with chatting(server, 2) as (one, two):
         for turn in range(50):
-            assert hear([two], one.say(b"%d" % turn), within=PROMPTLY)
+            assert hear([two], one.say(b"%d" % turn))
 
 
 def test_who_does_not_read_is_dropped_and_hurts_nobody(start: Start) -> None:
@@ -150,21 +150,18 @@ def test_who_does_not_read_is_dropped_and_hurts_nobody(start: Start) -> None:
         text = b"x" * 990
         batch = 200
         assert batch * len(one.says(text)) < LONGEST_BACKLOG  # so neither of the two is dropped
-        before, slowest = memory(server), 0.0
+        before = memory(server)
         rounds, dropped = 0, False
         while rounds < 100 and not (dropped and rounds >= 10):
             speaker, reader = (one, two) if rounds % 2 else (two, one)
-            began = time.monotonic()
             speaker.send((text + b"\n") * batch)
             size = batch * len(speaker.says(text))
             assert listen([one, two], lambda: reader.size >= size), (rounds, reader.size)  # noqa: B023
-            slowest = max(slowest, time.monotonic() - began)
             reader.forget()
             rounds += 1
             dropped = dropped or (rounds % 10 == 0 and count(server, "dropped") == 1)
             assert memory(server) - before < 8_000_000
         assert dropped
-        assert slowest < PROMPTLY
         assert rounds * batch == count(server, "message")
         # It finds what the kernel had taken for it, whole messages up to the cut.
         received = sleeper.read_until_cut()
@@ -345,9 +342,8 @@ def test_a_flood_keeps_nobody_from_chatting(server: Server) -> None:
         line = len(flooder.says(b""))
         window = LONGEST_BACKLOG * 3 // 4
         readers = [one, two, *others]
-        flooded, turns, asked = 0, 0, time.monotonic()
-        slowest = 0.0
-        question = one.say(b"0")
+        flooded, turns = 0, 0
+        question, asked = one.say(b"0"), two.size
         while turns < 20:
             heard = min(reader.size for reader in readers)
             more = (window - (flooded - heard)) // line
@@ -355,8 +351,8 @@ def test_a_flood_keeps_nobody_from_chatting(server: Server) -> None:
                 flooder.send(b"\n" * more)
                 flooded += more * line
             assert listen([flooder, *readers], lambda: min(r.size for r in readers) > heard)  # noqa: B023
-            if question in two.heard[-window:]:
-                slowest = max(slowest, time.monotonic() - asked)
-                turns, asked = turns + 1, time.monotonic()
-                question = one.say(b"%d" % turns)
-        assert slowest < PROMPTLY
+            if question in two.heard[asked:]:
+                turns += 1
+                question, asked = one.say(b"%d" % turns), two.size
+            # Behind what waited before it and a few reads more, not behind all there is to come.
+            assert two.size - asked < 8 * window, turns

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from . import client
 from .process import Server, Share, Start
 from .servers import ENDLESS, TARGETS, Need, Target, foreign
 
 _FAILED = pytest.StashKey[bool]()
+
+#: Seconds that are waited for what is expected not to come.
+_IMPATIENCE = 1.0
 
 
 class _Shared:
@@ -83,6 +87,13 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
         item.stash[_FAILED] = True
     return (yield)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait long in a test that is expected to fail."""
+    if request.node.get_closest_marker("xfail") is not None:
+        monkeypatch.setattr(client, "PATIENCE", _IMPATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -62,8 +62,7 @@ class Server:
             raise
 
     def connect(self, *, timeout: float | None = None, receive_buffer: int | None = None) -> Client:
-        """Connect a new client; without a timeout it has the patience of the target."""
-        timeout = timeout or self.target.patience
+        """Connect a new client."""
         return Client(self.address, timeout=timeout, receive_buffer=receive_buffer)
 
     def get_in(self, requests: bytes = b"") -> Client:

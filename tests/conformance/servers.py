@@ -20,8 +20,6 @@ __all__ = [
     "foreign",
 ]
 
-from .client import PATIENCE
-
 #: Where clients leave commands behind that only the notice of their reset can end.
 ENDLESS = frozenset(
     {Need.FAIR_WAIT, Need.FAIR_BURN, Need.FAIR_STREAM, Need.STALLED_READERS, Need.FAIR_PIPELINE}
@@ -39,15 +37,12 @@ class Target:
     :param ours: whether it takes the command line of dumb_async and keeps its manners:
         flags, metrics, exit status. A foreign one is only talked to.
     :param lacks: what it cannot hold, and why. Tests that need it must fail.
-    :param patience: seconds a client of it waits for anything: less where much is
-        expected not to come.
     """
 
     id: str
     argv: tuple[str, ...]
     ours: bool = True
     lacks: Mapping[Need, str] = field(default_factory=dict)
-    patience: float = PATIENCE
 
 
 #: For machines on which anything may run: ports that are free.
@@ -61,22 +56,22 @@ VARIANTS = (sys.executable, "-m", "variants")
 NESTED = ("asyncio", "uvloop", "trio")
 
 
-def _variant(name: str, *flags: str, called: str = "", patience: float = PATIENCE) -> Target:
+def _variant(name: str, *flags: str, called: str = "") -> Target:
     lacks = import_module(f"variants.{name.replace('-', '_')}").MODEL.lacks
     argv = (*VARIANTS, name, *flags, *ANY_PORTS)
-    return Target(called or name, argv, lacks=lacks, patience=patience)
+    return Target(called or name, argv, lacks=lacks)
 
 
 TARGETS = (
     *(Target(loop, (*DUMB_ASYNC, "--loop", loop, *ANY_PORTS)) for loop in LOOPS),
-    _variant("iterative", patience=2.0),
+    _variant("iterative"),
     _variant("threads"),
     _variant("select"),
     _variant("epoll"),
     _variant("epoll-workers", "--workers", "2"),
     _variant("reactor"),
     _variant("coro"),
-    _variant("streams", patience=2.0),
+    _variant("streams"),
     *(_variant("nested", "--loop", loop, called=f"nested-{loop}") for loop in NESTED),
 )
 

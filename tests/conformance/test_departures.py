@@ -11,9 +11,6 @@ from .servers import Need
 pytestmark = pytest.mark.needs(Need.RESETS)
 alone = pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.CAPACITY)
 
-#: Seconds within which a reset must be noticed: about one, and what a busy machine adds.
-SOON = 3.0
-
 OCCUPATIONS = {
     "idle": b"",
     "half-line": b"PIN",
@@ -54,10 +51,10 @@ def occupant(server: Server, requests: bytes) -> Client:
 @alone
 @occupied
 def test_a_reset_frees_the_connection(server: Server, requests: bytes) -> None:
-    """A newcomer takes its place within about a second."""
+    """A newcomer takes its place, though what it had asked for would take an hour."""
     with occupant(server, requests) as client:
         client.reset()
-        assert eventually(lambda: is_free(server), timeout=SOON)
+        assert eventually(lambda: is_free(server))
 
 
 @alone
@@ -68,7 +65,7 @@ def test_a_reset_is_noticed_behind_unread_requests(server: Server, command: byte
     with occupant(server, command) as client:
         client.send(b"PING\n" * 20_000)
         client.reset()
-        assert eventually(lambda: is_free(server), timeout=SOON)
+        assert eventually(lambda: is_free(server))
 
 
 @alone
@@ -90,7 +87,7 @@ def _reset_after_a_half_close(server: Server, command: bytes) -> None:
         client.shutdown_write()
         assert not is_free(server)
         client.reset()
-        assert eventually(lambda: is_free(server), timeout=SOON)
+        assert eventually(lambda: is_free(server))
 
 
 @alone
@@ -99,7 +96,7 @@ def test_a_client_that_closes_while_it_reads_is_gone(server: Server) -> None:
     with occupant(server, b"STREAM 1000000000000\n") as client:
         assert b"AAAA" == client.read_exactly(4)
         client.close()
-        assert eventually(lambda: is_free(server), timeout=SOON)
+        assert eventually(lambda: is_free(server))
 
 
 @alone
@@ -107,12 +104,14 @@ def test_an_orderly_end_frees_the_connection(server: Server) -> None:
     """As soon as everything is answered."""
     with occupant(server, b"WAIT 0.1\n") as client:
         client.close()
-        assert eventually(lambda: is_free(server), timeout=SOON)
+        assert eventually(lambda: is_free(server))
 
 
 def test_many_departures_leave_nothing_behind(share: Share) -> None:
     """No connection is kept, no processor time is spent on the dead."""
     server = share()
+    for requests in OCCUPATIONS.values():
+        server.get_in(requests).reset()
     for count in range(200):
         with server.connect() as client:
             client.send([b"PING\n" * 50, *OCCUPATIONS.values()][count % 8])

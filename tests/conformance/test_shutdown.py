@@ -175,7 +175,9 @@ def test_who_wakes_as_the_grace_ends_disturbs_nobody(start_server: Start) -> Non
     server = start_server("--timeout-graceful", "0.3")
     wakes = [b"WAIT %.4f\nBURN 100000000000\n" % (0.25 + 0.15 * n / 100) for n in range(100)]
     with ExitStack() as stack:
-        occupied(stack, server, *wakes)
+        # All of them are in before the first begins to burn.
+        for client, requests in zip(occupied(stack, server, *[b""] * 100), wakes, strict=True):
+            client.send(requests)
         server.signal(SIGTERM)
         assert 0 == server.exit_status(within=MARGIN)
     assert "rror" not in server.stderr
