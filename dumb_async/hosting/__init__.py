@@ -9,7 +9,7 @@ variants each drive it in their own way.
 from .acceptor import BURST, EXHAUSTED, PAUSE, REFUSALS_AT_A_TIME, Acceptor, NoRoom
 from .access_log import AccessLog, LoggedSession
 from .announcing import announce_address
-from .connecting import Cores, connect_refused, connect_to, open_session
+from .connecting import Cores, connect_refused, connect_to, open_session, stop_service
 from .deadlines import Deadlines, Watch
 from .exporter import Exporter
 from .listening import open_listeners, show_address
@@ -78,6 +78,7 @@ __all__ = [
     "registry_for",
     "server_options",
     "show_address",
+    "stop_service",
     "unread_bytes",
     "unsent_bytes",
 ]

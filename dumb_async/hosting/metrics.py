@@ -13,6 +13,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from .logs import QueuedHandler
 from .stats import LAG_BOUNDS, Stats
 
 
@@ -52,7 +53,7 @@ class UsageCollector(Collector):
     """What the process has used, where `prometheus_client.ProcessCollector` gives sums only."""
 
     def collect(self) -> Iterator[Metric]:
-        """CPU by mode, context switches by kind, threads."""
+        """CPU by mode, context switches by kind, lines of the log, threads."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         yield _counters(
             "process_cpu_mode_seconds",
@@ -65,6 +66,11 @@ class UsageCollector(Collector):
             "Times the process gave up its CPU, and times it was taken from it.",
             "kind",
             {"voluntary": usage.ru_nvcsw, "nonvoluntary": usage.ru_nivcsw},
+        )
+        yield _counter(
+            "process_log_lines_dropped",
+            "Lines of the log that were not read in time.",
+            QueuedHandler.dropped,
         )
         yield _gauge("process_threads", "Threads of the process.", _kernel_threads())
 

@@ -62,7 +62,7 @@ class Close:
     ``None`` at every ordinary end.
     """
 
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class NeedData(Enum):
