@@ -8,6 +8,7 @@ from rich.text import Text
 from ..counts import Fault, Histogram, Tally
 from ..plan.units import show_duration
 from ..results import PERCENTILES
+from .text import plain
 
 #: Lines of a latency histogram.
 BARS = 8
@@ -83,7 +84,7 @@ def errors(tally: Tally) -> Table:
             str(fault),
             f"{tally.lost_requests[fault]:,}",
             f"{tally.lost_connections[fault]:,}",
-            fault.advice,
+            plain(fault.advice),
         )
     return table
 
