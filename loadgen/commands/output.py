@@ -60,9 +60,11 @@ def end(
     :param code: the exit status, if all can be saved.
     """
     keep()
-    saved = [_save(path, write) for path, write in savings if path is not None]
+    failures = [why for path, write in savings if path and (why := _save(path, write))]
     show()
-    context.exit(code if all(saved) else status.FAILED)
+    for why in failures:
+        say(f"the result could not be written: {why}")
+    context.exit(status.FAILED if failures else code)
 
 
 @dataclass(slots=True)
@@ -135,14 +137,13 @@ def show(result: Result, form: str, thresholds: tuple[Threshold, ...] = ()) -> N
         say(line)
 
 
-def _save(path: Path, write: Callable[[Path], None]) -> bool:
-    """Have it written; whether that could be."""
+def _save(path: Path, write: Callable[[Path], None]) -> str:
+    """Have it written; return why it could not be, if so."""
     try:
         write(path)
     except (OSError, CannotExport) as error:
-        say(f"the result could not be written: {error}")
-        return False
-    return True
+        return str(error)
+    return ""
 
 
 def _write(path: Path, text: str) -> None:

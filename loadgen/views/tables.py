@@ -23,7 +23,7 @@ def latencies(rows: Iterable[tuple[str, Histogram, Histogram | None]]) -> Table:
         table.add_column(name if name != "p999" else "p99.9", justify="right", no_wrap=True)
     for name, histogram, at_least in rows:
         if histogram.counts:
-            table.add_row(name, *figures(histogram, at_least))
+            table.add_row(Text(name), *figures(histogram, at_least))
     return table
 
 
@@ -84,7 +84,7 @@ def errors(tally: Tally) -> Table:
             str(fault),
             f"{tally.lost_requests[fault]:,}",
             f"{tally.lost_connections[fault]:,}",
-            plain(fault.advice),
+            Text(plain(fault.advice)),
         )
     return table
 
