@@ -1,5 +1,6 @@
 """How a result is shown takes nothing of it: it is saved first, and shown as well as can be."""
 
+import fcntl
 import io
 import json
 import os
@@ -23,6 +24,7 @@ from loadgen.results import Result
 from loadgen.scenarios import SCENARIOS, Played
 from loadgen.views import Lines, Live, as_csv, as_text, console_for, plain, quoted
 
+from ..conformance.client import eventually
 from ..conformance.launching import ROOT, environment
 from .conftest import Call, Finished, Told, module_of
 from .faulty import Faulty, Recorder, saying
@@ -201,6 +203,29 @@ def test_a_run_in_an_old_terminal(tmp_path: Path, encoding: str, output: str) ->
         assert (1, 1) == (ended.returncode, ended.stderr.count("\n"))
     else:
         assert (status.of(found), "") == (ended.returncode, ended.stderr)
+
+
+def test_it_is_saved_before_it_is_shown(tmp_path: Path) -> None:
+    """To one who does not read it, for as long as he likes."""
+    out, (reader, writer) = tmp_path / "result.json", os.pipe()
+    room = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1)  # the kernel makes it a page
+    os.write(writer, b" " * room)
+    with (
+        Faulty(Recorder()) as server,
+        subprocess.Popen(
+            [sys.executable, "-m", "loadgen", "run", server.target,
+             "-n", "4", "-c", "1", "-q", "-o", "json", "--out", str(out)],
+            cwd=ROOT, env=environment(), stdout=writer, stderr=subprocess.DEVNULL,
+        ) as running,
+    ):  # fmt: skip
+        os.close(writer)
+        try:
+            assert eventually(lambda: out.exists() and out.read_text().endswith("}"))
+            assert running.poll() is None
+            with os.fdopen(reader, "rb") as pipe:
+                assert json.loads(pipe.read()) == json.loads(out.read_text())
+        finally:
+            running.kill()
 
 
 # Series of runs that something cuts short
