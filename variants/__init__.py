@@ -3,11 +3,9 @@
 A module of this package is a model and nothing else; what is not, is in `common`.
 """
 
-from typing import Final
-
 #: Every model, by the name it has on the command line; its module has the same with
 #: underscores.
-NAMES: Final = (
+NAMES = (
     "iterative",
     "threads",
     "select",
