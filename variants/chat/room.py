@@ -13,6 +13,7 @@ Rules:
   member is dropped, and its backlog with it.
 * A message is made once, however many get it, and waits as a reference.
 * A flood of messages is passed on in slices, each of them short.
+* Whoever begins with HTTP, TLS or SSH is told so and closed, and nobody else hears of it.
 """
 
 import itertools
@@ -24,11 +25,14 @@ from dumb_async.hosting import Connect, Settings
 from dumb_async.protocol import (
     LINE_TOO_LONG,
     NEED_DATA,
+    TLS_RECORD,
+    WRONG_PROTOCOL,
     Action,
     Close,
     Compute,
     NeedData,
     Send,
+    protocol_of,
 )
 
 #: Bytes that may wait for a member who does not read.
@@ -103,10 +107,12 @@ class Member:
         "_counts",
         "_deaf",
         "_end",
+        "_heard",
         "_limit_line",
         "_lines",
         "_outbox",
         "_prod",
+        "_reason",
         "_room",
         "_sends",
         "_tail",
@@ -128,6 +134,8 @@ class Member:
         self._deaf = False  # nothing more is heard of it
         self._sends = 0  # since it was last heard
         self._end = False  # Close comes once the outbox is empty
+        self._heard = False  # its first line was
+        self._reason = ""  # why it is turned away
 
     @property
     def settled(self) -> bool:
@@ -161,7 +169,9 @@ class Member:
         *lines, self._tail = (self._tail + data).split(b"\n")
         for line in lines:
             self._hear(line.removesuffix(b"\r"))
-        if len(self._tail) - self._tail.endswith(b"\r") > self._limit_line:
+        if len(self._tail) - self._tail.endswith(b"\r") > self._limit_line or (
+            not self._heard and self._tail.startswith(TLS_RECORD)
+        ):
             self._hear(self._tail)
 
     def receive_eof(self) -> None:
@@ -181,7 +191,7 @@ class Member:
             self._sends += 1
             return Send(self._take())
         self._sends = 0
-        return Close() if self._end else NEED_DATA
+        return Close(reason=self._reason) if self._end else NEED_DATA
 
     def compute(self, action: Compute) -> None:
         """Pass on a slice of what was said."""
@@ -196,10 +206,24 @@ class Member:
     def _hear(self, line: bytes) -> None:
         if self._deaf:
             return
+        # No more of it than is there when it is found to be over the limit.
+        protocol = None if self._heard else protocol_of(line[: self._limit_line + 1])
+        self._heard = True
+        if protocol is not None:
+            self._turn_away(protocol)
+            return
         self._lines.append(line)
         if len(line) > self._limit_line:
             self._tail = b""
             self._deaf = True
+
+    def _turn_away(self, protocol: str) -> None:
+        """It is none of ours: it is told, and all it says beyond is ignored."""
+        self._tail = b""
+        self._reason = protocol
+        self._outbox.append(WRONG_PROTOCOL)
+        self._backlog += len(WRONG_PROTOCOL)
+        self._leave()
 
     def _pass_on(self) -> None:
         """Pass on so much of what was said that nobody has to wait for long."""
