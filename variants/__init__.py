@@ -3,8 +3,9 @@
 A module of this package is a model and nothing else; what is not, is in `common`.
 """
 
-#: Every model, by the name it has on the command line; its module has the same with
-#: underscores.
+import sys
+
+#: Every model, by the name it has on the command line; see `module_of`.
 NAMES = (
     "iterative",
     "threads",
@@ -19,3 +20,13 @@ NAMES = (
     "epoll-chat",
     "asyncio-chat",
 )
+
+
+def module_of(name: str) -> str:
+    """The module of a model: its name with underscores, and one more behind a taken name.
+
+    A module called like one of the standard library would be imported in its place by
+    everything that is started in this folder.
+    """
+    module = name.replace("-", "_")
+    return f"{module}_" if module in sys.stdlib_module_names else module

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from ..doctor import Finding, Level, System, examine, listen_to
 from ..plan.units import show_quantity
-from . import status, types
+from . import option_types as types
+from . import status
 
 SCHEMA: Final = "dumb_async.loadgen.doctor/1"
 _STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.TOO_FEW: "bold red"}

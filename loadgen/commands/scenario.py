@@ -15,7 +15,8 @@ from ..engine import Target
 from ..plan.units import show_duration, show_quantity
 from ..results import Threshold
 from ..scenarios import SCENARIOS, Beside, Made, Played, Scenario, Verdict, play_all
-from . import status, types
+from . import option_types as types
+from . import status
 from .output import FILE, fail
 
 SCHEMA: Final = "dumb_async.loadgen.scenario/1"

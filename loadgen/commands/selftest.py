@@ -13,7 +13,8 @@ from ..ceiling import Tested, measure, parts
 from ..conducting import CannotRun
 from ..null_server import NullServer
 from ..plan.units import show_duration, show_quantity
-from . import status, types
+from . import option_types as types
+from . import status
 from .output import fail
 
 SCHEMA: Final = "dumb_async.loadgen.selftest/1"
