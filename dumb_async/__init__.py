@@ -13,9 +13,10 @@ for the core underneath.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from .version import __version__
+
+TYPE_CHECKING = False  # that of typing, whose import is one of those that take their time
 
 if TYPE_CHECKING:
     from .commands import dumb_service
@@ -76,7 +77,7 @@ _WHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import what is asked for; see PEP 562."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

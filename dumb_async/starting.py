@@ -5,19 +5,18 @@ would be taken for standard error. A signal ends the program as it should: quiet
 of its kind. And process 1 of a container, whom the kernel protects from signals that it does not
 handle, and who inherits every orphan (pid_namespaces(7)), is somebody who does nothing else.
 
-Imports nothing of ours, and little of others: a quarter of a second of imports is yet to come.
+Imports nothing of ours, and little of others (not even `typing`): a quarter of a second of imports
+is yet to come.
 """
 
 import os
 import signal
 import sys
-from types import FrameType
-from typing import Final, NoReturn
 
 __all__ = ["SIGNALS", "begin", "open_standard_descriptors", "started"]
 
 #: What asks a program to stop.
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def begin(status: int | None = None) -> None:
@@ -31,7 +30,7 @@ def begin(status: int | None = None) -> None:
     """
     open_standard_descriptors()
 
-    def end(number: int, _frame: FrameType | None) -> None:
+    def end(number: int, _frame: object) -> None:
         os._exit(128 + number if status is None else status)
 
     for number in (*SIGNALS, signal.SIGHUP):
@@ -75,7 +74,7 @@ def _leave_to_a_child() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _watch(child: int, signals: set[signal.Signals]) -> NoReturn:
+def _watch(child: int, signals: set[signal.Signals]) -> None:
     """Pass signals on to ``child`` and wait for everybody, until it ends; end as it has."""
     while True:
         number = signal.sigwait(signals)

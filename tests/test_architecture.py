@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -266,6 +267,12 @@ def test_modules_have_docstrings(path: str) -> None:
 
 
 @ALL
+def test_no_module_stands_in_for_one_of_the_library(path: str) -> None:
+    """Python searches the folder that it is started in first."""
+    assert Path(path).stem not in sys.stdlib_module_names
+
+
+@ALL
 def test_modules_have_a_bearable_length(path: str) -> None:
     """A page to three."""
     assert len((ROOT / path).read_text().splitlines()) < LONGEST_MODULE
@@ -340,13 +347,13 @@ def test_a_model_is_not_measured_by_itself(path: str) -> None:
 
 #: The modules of `variants.compare`, each with those before it to build upon.
 COMPARE = (
-    "interrupting", "pinning", "usage", "disturbance", "statistics", "contestants", "servers",
+    "interrupting", "pinning", "usage", "disturbance", "estimates", "contestants", "servers",
     "study", "report", "metrics", "diagnosis", "findings", "finding", "baseline", "measuring",
     "comparing", "choosing", "views", "output", "command",
 )  # fmt: skip
 #: Those that only work something out.
 COMPARE_PURE = (
-    "statistics", "study", "metrics", "diagnosis", "findings", "finding", "baseline",
+    "estimates", "study", "metrics", "diagnosis", "findings", "finding", "baseline",
 )  # fmt: skip
 
 

@@ -149,7 +149,7 @@ def test_a_reader_that_stalls_keeps_nobody_waiting() -> None:
     assert 0 < dropped <= records - LONGEST_QUEUE
     with os.fdopen(read, "rb") as lines:
         seen = [int(next(lines)) for _ in range(records - dropped)]
-        assert [*range(len(seen))] == seen
+        assert sorted({*seen}) == seen  # in order, each once
         expected = f"{dropped} lines of the log were dropped: they were not read in time\n"
         assert expected == next(lines).decode()
         handler.emit(logging.makeLogRecord({"msg": "and on"}))

@@ -26,7 +26,8 @@ BEGIN = """if True:
     {more}
     import time
     print("begun", flush=True)
-    time.sleep(60)
+    for _ in range(600):  # a signal just before it sleeps does not wake it
+        time.sleep(0.1)
 """
 
 
@@ -114,7 +115,8 @@ SLOW = """if True:
     import sys, time
     from pathlib import Path
     print("importing", flush=True)
-    time.sleep(60)
+    for _ in range(600):
+        time.sleep(0.1)
 """
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from . import NAMES
+from . import NAMES, module_of
 
 #: The one command that is no model.
 COMPARE: Final = "compare"
@@ -23,7 +23,7 @@ class _Models(click.Group):
         if cmd_name == COMPARE:
             command: click.Command = import_module(".compare.command", __package__).compare
         elif cmd_name in NAMES:
-            command = import_module(f".{cmd_name.replace('-', '_')}", __package__).MODEL.command
+            command = import_module(f".{module_of(cmd_name)}", __package__).MODEL.command
         else:
             return None
         return command

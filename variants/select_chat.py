@@ -17,7 +17,7 @@ n clients that talk are n² of them.
 
 from .chat import Room
 from .common.model import Model
-from .select import Select
+from .select_ import Select
 
 MODEL = Model(
     "select-chat", Select, "chat on select(): a message goes to all others", __doc__, service=Room

@@ -15,7 +15,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -27,6 +27,8 @@ _TEXT = "%(asctime)s %(levelname)-7s %(message)s"
 
 #: Lines that wait to be written; more are dropped. Some megabytes at the most.
 LONGEST_QUEUE: Final = 10_000
+#: Seconds without a line after which the thread ends: a server with one thread has one.
+IDLE: Final = 0.1
 #: Seconds that a program waits at its end for the lines that are not written yet.
 PATIENCE: Final = 1.0
 
@@ -48,7 +50,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class QueuedHandler(logging.Handler):
-    """Has records written to a descriptor by a thread, which is started with the first of them.
+    """Has records written to a descriptor by a thread, which is there while there are any.
 
     So processes may be forked before that, and each that is forked has a thread of its own.
 
@@ -78,6 +80,7 @@ class QueuedHandler(logging.Handler):
         """Wait until all is written that was logged, but not for long."""
         until = time.monotonic() + PATIENCE
         with self._some:
+            self._start()
             while self._writer is not None and (left := until - time.monotonic()) > 0:
                 if not self._lines:
                     return
@@ -90,17 +93,23 @@ class QueuedHandler(logging.Handler):
                 QueuedHandler.dropped += 1
                 return
             self._lines.append(line)
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="log", daemon=True)
-                with _signals_blocked():  # they are for threads that know what to do
-                    self._writer.start()
+            self._start()
             self._some.notify_all()
+
+    def _start(self) -> None:
+        if self._writer is None and self._lines:
+            writer = threading.Thread(target=self._write, name="log", daemon=True)
+            with suppress(RuntimeError, MemoryError), _signals_blocked():
+                writer.start()  # or with the next line, if there cannot be one more thread now
+                self._writer = writer
 
     def _write(self) -> None:
         """Write line by line. The first of the queue is the one that is being written."""
         while True:
             with self._some:
-                self._some.wait_for(lambda: bool(self._lines))
+                if not self._some.wait_for(lambda: bool(self._lines), IDLE):
+                    self._writer = None
+                    return
             self._write_all(self._lines[0])
             with self._some:
                 self._lines.popleft()

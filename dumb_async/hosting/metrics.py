@@ -32,7 +32,7 @@ class ServerCollector(Collector):
         yield _counters("server_requests", "Requests, by command.", "request_type", stats.requests)
         yield _counters(
             "server_rejected_connections",
-            "Connections not served: the server was full, or the error of accept.",
+            "Connections not served: the server was full, the error of accept, another protocol.",
             "reason",
             stats.rejected,
         )

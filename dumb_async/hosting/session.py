@@ -9,7 +9,7 @@ from collections.abc import Callable, MutableMapping
 from time import monotonic
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from ..protocol import NEED_DATA, Action, Core, NeedData, Send
+from ..protocol import NEED_DATA, Action, Close, Core, NeedData, Send
 from .deadlines import Watch
 from .logs import log_failure
 from .settings import Settings
@@ -161,7 +161,7 @@ class Session(Generic[S]):
             connection.receive_eof()
         action = self._answer(connection)
         if action is not NEED_DATA:
-            self.busy = True
+            self._take_up(action)
         elif connection.unfinished:
             # Its time runs from its first byte, and does not start again at later ones.
             if not self._began or b"\n" in data:
@@ -279,8 +279,13 @@ class Session(Generic[S]):
         if action is NEED_DATA:
             self._listen()
         else:
-            self.busy = True
+            self._take_up(action)
         return action
+
+    def _take_up(self, action: Action) -> None:
+        self.busy = True
+        if type(action) is Close and action.reason:
+            self._stats.reject(action.reason)
 
     def _listen(self) -> None:
         self.busy = False

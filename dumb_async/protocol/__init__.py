@@ -11,6 +11,7 @@ from .config import Config
 from .connection import Connection
 from .core import Core
 from .expectations import Expected, Outcome
+from .foreign import PROTOCOLS, TLS_RECORD, protocol_of
 from .replies import (
     INTERNAL_ERROR,
     INVALID_ARGUMENT,
@@ -18,6 +19,7 @@ from .replies import (
     REFUSALS,
     SERVER_BUSY,
     UNKNOWN_COMMAND,
+    WRONG_PROTOCOL,
 )
 from .running import ProtocolError
 from .service import BadCommand, Command, Service
@@ -28,9 +30,12 @@ __all__ = [
     "LINE_TOO_LONG",
     "LONGEST_SLEEP",
     "NEED_DATA",
+    "PROTOCOLS",
     "REFUSALS",
     "SERVER_BUSY",
+    "TLS_RECORD",
     "UNKNOWN_COMMAND",
+    "WRONG_PROTOCOL",
     "Action",
     "BadCommand",
     "ClientConnection",
@@ -54,4 +59,5 @@ __all__ = [
     "Sleep",
     "decimal",
     "integer",
+    "protocol_of",
 ]

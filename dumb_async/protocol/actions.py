@@ -59,10 +59,12 @@ class Close:
     """Close the connection: nothing follows.
 
     ``error`` is the exception of a command that failed, for the driver to log, and
-    ``None`` at every ordinary end.
+    ``None`` at every ordinary end. ``reason`` is why the client is turned away, to be counted;
+    empty if it is not.
     """
 
     error: BaseException | None = None
+    reason: str = ""
 
 
 class NeedData(Enum):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .actions import Send
+from .foreign import TLS_RECORD
 from .service import Service
 
 #: A constant reply over this length, in bytes, is answered like any other, one by one.
@@ -68,6 +69,16 @@ class Config:
                 for line in (verb, verb + b"\r"):
                     self.constants[line], self.labels[line] = reply, label
                     self.reads[line + b"\n"] = label, 1, Send(reply)
+
+    def is_too_long(self, line: bytes | bytearray) -> bool:
+        """Whether a line, or what there is of it, is over the limit, and of this protocol."""
+        limit = self.limit_line
+        too_long = len(line) > limit and len(line) - line.endswith(b"\r") > limit
+        return too_long and not line.startswith(TLS_RECORD)
+
+    def is_certain(self, tail: bytes | bytearray) -> bool:
+        """Whether the answer to an unfinished line is known already: it is refused."""
+        return tail.startswith(TLS_RECORD) or self.is_too_long(tail)
 
     def remember_run(self, read: bytes, line: bytes, times: int) -> None:
         """Remember that ``read`` is a known ``line``, so often: who pipelines does so again."""

@@ -33,7 +33,8 @@ from typing import Any, Final
 from .actions import NEED_DATA, Action, Close, Compute, NeedData, Send
 from .arguments import InvalidArgument
 from .config import Config
-from .replies import INTERNAL_ERROR, INVALID_ARGUMENT, LINE_TOO_LONG, UNKNOWN_COMMAND
+from .foreign import answer_unknown
+from .replies import INTERNAL_ERROR, INVALID_ARGUMENT, LINE_TOO_LONG
 from .running import ProtocolError, Running
 from .service import INVALID, TOO_LONG, UNKNOWN, BadCommand
 
@@ -186,7 +187,7 @@ class Connection:
         else:
             self._tail = self._tail or bytearray()
             self._tail += data
-        if self._tail and self._is_too_long(self._tail):
+        if self._tail and self._config.is_certain(self._tail):
             # Answered in its turn, like any other line; nothing after it is kept.
             self._lines = [*self._lines, bytes(self._tail)]
             self._tail = b""
@@ -208,10 +209,6 @@ class Connection:
                 self._config.remember_run(data, first, times)
             return data[len(first) * times :]
         return data
-
-    def _is_too_long(self, line: bytes | bytearray) -> bool:
-        limit = self._config.limit_line
-        return len(line) > limit and len(line) - line.endswith(b"\r") > limit
 
     def _answer(self) -> None:
         """Answer lines until a turn is over, a command takes time or the lines end."""
@@ -256,7 +253,7 @@ class Connection:
 
     def _execute(self, line: bytes) -> bytes:
         """Begin one request; return its reply, or what there is to say at once."""
-        if self._is_too_long(line):
+        if self._config.is_too_long(line):
             self._counts[TOO_LONG] += 1
             self._hang_up(Close())
             return LINE_TOO_LONG
@@ -264,7 +261,10 @@ class Connection:
         command = self._config.commands.get(verb)
         if command is None:
             self._counts[UNKNOWN] += 1
-            return UNKNOWN_COMMAND
+            reply, end = answer_unknown(line)
+            if end is not None:
+                self._hang_up(end)
+            return reply
         try:
             reply = self._begin(command.verb, command(argument if space else None))
         except InvalidArgument:

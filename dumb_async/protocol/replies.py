@@ -13,7 +13,10 @@ SERVER_BUSY: Final = b"SERVER_BUSY\n"
 #: A command of the service failed; the server closes after it.
 INTERNAL_ERROR: Final = b"INTERNAL_ERROR\n"
 
+#: It is HTTP, TLS or SSH that is spoken; the server closes after it.
+WRONG_PROTOCOL: Final = b"WRONG_PROTOCOL\n"
+
 #: Every reply that says no.
-REFUSALS: Final = frozenset(
-    {UNKNOWN_COMMAND, INVALID_ARGUMENT, LINE_TOO_LONG, SERVER_BUSY, INTERNAL_ERROR}
-)
+REFUSALS: Final = frozenset({
+    UNKNOWN_COMMAND, INVALID_ARGUMENT, LINE_TOO_LONG, SERVER_BUSY, INTERNAL_ERROR, WRONG_PROTOCOL,
+})  # fmt: skip

@@ -29,7 +29,8 @@ from typing import Any, Final, TypeVar
 from .actions import Action
 from .arguments import InvalidArgument
 from .expectations import Expected
-from .replies import INVALID_ARGUMENT, UNKNOWN_COMMAND
+from .foreign import answer_unknown
+from .replies import INVALID_ARGUMENT
 
 Reply = bytes | Iterator[Action]
 F = TypeVar("F", bound=Callable[..., Reply])
@@ -152,7 +153,8 @@ class Service:
         verb, space, argument = request.removesuffix(b"\r").partition(b" ")
         described = self._expected.get(verb)
         if described is None:
-            return Expected.line() if verb in self._commands else Expected(UNKNOWN_COMMAND)
+            known = verb in self._commands
+            return Expected.line() if known else Expected(answer_unknown(request)[0])
         try:
             expected = described(argument if space else None)
         except InvalidArgument:

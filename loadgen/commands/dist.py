@@ -8,7 +8,8 @@ import click
 
 from ..dist import CannotShare, NoDask, share_out
 from ..results import Threshold
-from . import status, types
+from . import option_types as types
+from . import status
 from .load import load_of, warn_of_refusals
 from .output import FILE, FORMS, end, fail, hdr_to, json_to, say, show
 from .run import run

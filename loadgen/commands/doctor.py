@@ -11,7 +11,8 @@ from rich.text import Text
 from ..doctor import Finding, Level, System, examine, listen_to
 from ..plan.units import show_quantity
 from ..views import console_for
-from . import status, types
+from . import option_types as types
+from . import status
 from .output import end, show_answer
 
 SCHEMA: Final = "dumb_async.loadgen.doctor/1"

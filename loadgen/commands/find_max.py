@@ -12,7 +12,8 @@ from ..plan import Profile
 from ..plan.units import show_duration, show_quantity
 from ..results import Result, Threshold
 from ..searching import Bisection
-from . import status, types
+from . import option_types as types
+from . import status
 from .load import Load, load_options
 from .output import FILE, Cut, cut_short, end, json_to, show_answer
 

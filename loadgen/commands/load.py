@@ -15,7 +15,7 @@ from ..agents.agent import service_of
 from ..agents.messages import Job
 from ..engine import Options, Target
 from ..plan import Arrivals, Plan, Profile, Stage
-from . import types
+from . import option_types as types
 
 #: Descriptors an agent needs besides those of its connections.
 RESERVED: Final = 32

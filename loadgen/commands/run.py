@@ -9,7 +9,8 @@ from .. import leash
 from ..conducting import CannotRun, conduct
 from ..plan import Share
 from ..results import Threshold
-from . import status, types
+from . import option_types as types
+from . import status
 from .load import Load, load_options
 from .output import FILE, FORMS, end, fail, hdr_to, json_to, publisher, show, view_of
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from ..results import NoResult, Result, Threshold, doubts, merge
-from . import status, types
+from . import option_types as types
+from . import status
 from .output import FILE, FORMS, end, fail, hdr_to, json_to, show
 
 SAVED = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -14,7 +14,8 @@ from ..plan.units import show_duration, show_quantity
 from ..results import Threshold
 from ..scenarios import SCENARIOS, Beside, Made, Played, Scenario, Verdict, play_all
 from ..views import console_for
-from . import status, types
+from . import option_types as types
+from . import status
 from .output import FILE, cut_short, end, json_to, show_answer
 
 SCHEMA: Final = "dumb_async.loadgen.scenario/1"

@@ -13,7 +13,8 @@ from ..interrupting import keep
 from ..null_server import NullServer
 from ..plan.units import show_duration, show_quantity
 from ..views import console_for
-from . import status, types
+from . import option_types as types
+from . import status
 from .output import cut_short, end, show_answer
 
 SCHEMA: Final = "dumb_async.loadgen.selftest/1"

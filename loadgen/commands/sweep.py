@@ -13,7 +13,8 @@ from ..plan import Profile, quantity
 from ..plan.units import show_duration, show_quantity
 from ..searching import Curve, Point
 from ..views import console_for
-from . import status, types
+from . import option_types as types
+from . import status
 from .load import Load, load_options, warn_of_descriptors
 from .output import FILE, cut_short, end, json_to, show_answer
 

@@ -8,7 +8,7 @@ would.
 from .arrivals import Arrivals
 from .mix import Mix
 from .plan import Plan, Share
-from .profile import Profile, Stage
+from .profiles import Profile, Stage
 from .think import Think
 from .units import duration, quantity
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from .arrivals import Arrivals
 from .mix import Mix
-from .profile import Profile
+from .profiles import Profile
 from .think import Think
 
 

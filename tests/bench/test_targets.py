@@ -8,7 +8,7 @@ from bench.bystander import SCENARIOS
 from bench.machine import BenchError
 from bench.plan import PINGS, WORKS
 from dumb_async.runtimes import NAMES
-from variants import select
+from variants import select_
 
 
 def test_every_server_of_the_project_is_known() -> None:
@@ -79,7 +79,7 @@ def test_the_other_figures_of_the_variants() -> None:
 
 def test_the_limit_of_select_is_its_own() -> None:
     """What the variant keeps free of the 1,024 descriptors, it says itself."""
-    assert select.FD_SETSIZE - select.RESERVED == targets.MOST_CLIENTS["select"]
+    assert select_.FD_SETSIZE - select_.RESERVED == targets.MOST_CLIENTS["select"]
 
 
 @pytest.mark.parametrize(("server", "most"), [("iterative", 1), ("select", 924)])

@@ -185,6 +185,48 @@ def test_the_answer_to_a_line_too_long_comes_after_what_was_posted(chat: Room) -
     assert b"[User 1]: hello\n" + LINE_TOO_LONG == two.sent
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\nhi\n", "http"), (b"SSH-2.0-x\r\nhi\n", "ssh"),
+     (b"\x16\x03\x01\x02\x00", "tls"), (b"\x16\x03" + b"x" * 99 + b"\nhi\n", "tls")],
+)  # fmt: skip
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "byte by byte"])
+def test_another_protocol_is_turned_away(chat: Room, said: bytes, why: str, at_once: bool) -> None:
+    """And nobody hears of it: a web page may POST to any port of the loopback."""
+    hearer, speaker = crowd(chat, 2, limit_line=40)
+    for piece in [said] if at_once else [bytes([byte]) for byte in said]:
+        if not speaker.closed:
+            speaker.receive(piece).run()
+    assert (b"", b"WRONG_PROTOCOL\n", True) == (hearer.run().sent, speaker.sent, speaker.closed)
+    assert Close(reason=why) == speaker.member.next_action()
+    assert [1] == list(chat.members)
+
+
+def test_one_may_talk_about_other_protocols(chat: Room) -> None:
+    """Whoever has said something else before, and whoever just begins like one of them."""
+    hearer, speaker = crowd(chat, 2)
+    speaker.receive(b"GET well soon\nGET / HTTP/1.1\nSSH-2.0\n").run()
+    assert 3 == hearer.run().sent.count(b"[User 2]: ")
+    assert not speaker.closed
+
+
+@given(st.binary(max_size=6), st.integers(1, 30), st.integers(0, 30))
+@example(b"", 14, 14)
+@example(b"\r", 14, 15)
+@example(b"x", 13, 14)
+def test_what_is_turned_away_does_not_hang_on_the_chunks(more: bytes, limit: int, at: int) -> None:
+    """Also where the first line is as long as a line may be."""
+    said = b"GET / HTTP/1.1" + more + b"\n"
+    sent = []
+    for pieces in ([said], [said[:at], said[at:]], [bytes([byte]) for byte in said]):
+        (speaker,) = crowd(Room(), 1, limit_line=limit)
+        for piece in pieces:
+            if not speaker.closed:
+                speaker.receive(piece).run()
+        sent.append((speaker.sent, speaker.closed))
+    assert [sent[0]] * 3 == sent
+
+
 def test_who_has_ended_its_side_still_gets_what_was_posted(chat: Room) -> None:
     """And what it had said is passed on, but a line without an end; then it is closed."""
     one, two = crowd(chat, 2)

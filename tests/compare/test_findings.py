@@ -7,11 +7,11 @@ import pytest
 
 from variants.compare.baseline import changes, differences
 from variants.compare.diagnosis import State, reason_of, state_of
+from variants.compare.estimates import Verdict
 from variants.compare.finding import find
 from variants.compare.findings import Findings, Scaled, Watched
 from variants.compare.metrics import METRICS, Mark, error_kinds
 from variants.compare.report import Measurement, Report
-from variants.compare.statistics import Verdict
 from variants.compare.usage import Usage
 
 from . import made_up

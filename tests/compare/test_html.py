@@ -17,12 +17,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
+from variants.compare.estimates import Estimate, Verdict
 from variants.compare.finding import find
 from variants.compare.findings import Comparison, Findings
 from variants.compare.metrics import METRICS
 from variants.compare.report import Report
-from variants.compare.statistics import Estimate, Verdict
-from variants.compare.views import charts, html, words
+from variants.compare.views import charts, webpage, words
 from variants.compare.views.page import tables
 from variants.compare.views.sheets import Sheet
 
@@ -53,7 +53,7 @@ def findings(report: Report) -> Findings:
 def file(report: Report, findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of that report, as a file."""
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(html.render(report, findings), encoding="utf-8")
+    path.write_text(webpage.render(report, findings), encoding="utf-8")
     return path
 
 
@@ -359,7 +359,7 @@ def test_a_slow_server_is_slower() -> None:
         figure: Any = charts.ratios(report, findings, metric, ("ping", 5), charts.THEMES[0])
         bars = dict(zip(Verdict, figure.data, strict=False))
         assert (1, 1) == (len(bars[Verdict.SLOWER].x), len(bars[Verdict.SAME].x))
-    assert '<span class="mark slow">slower: ' in html.render(report, findings)
+    assert '<span class="mark slow">slower: ' in webpage.render(report, findings)
 
 
 def test_no_script_runs_but_ours(file: Path) -> None:
@@ -377,30 +377,30 @@ def test_a_saved_report_gives_the_same_page(report: Report, findings: Findings, 
     """Nothing in it is known only while it is measured."""
     saved = Report.from_json(json.dumps(report.as_json()))
     assert findings == find(saved)
-    assert file.read_text(encoding="utf-8") == html.render(saved, findings)
+    assert file.read_text(encoding="utf-8") == webpage.render(saved, findings)
 
 
 def test_a_question_that_was_not_asked_has_no_chart(report: Report) -> None:
     """Its section says so."""
     nothing = replace(report, observations=[], measurements=[])
-    text = html.render(nothing, find(nothing))
+    text = webpage.render(nothing, find(nothing))
     assert 3 == text.count("That was not asked for.")
     assert 'class="chart"' not in text
     watched = replace(report, measurements=[])
-    assert 2 == html.render(watched, find(watched)).count("That was not asked for.")
+    assert 2 == webpage.render(watched, find(watched)).count("That was not asked for.")
 
 
 def test_what_to_be_careful_about_stands_in_the_head(report: Report) -> None:
     """Interrupted, on one core, rounds that are marked; and none of it where it is not so."""
     bare = replace(report, measurements=[])
-    text = html.render(bare, find(bare))
+    text = webpage.render(bare, find(bare))
     assert "Servers ran on CPU 0 and nowhere else, the load and its bystander on CPU 1." in text
     assert "1 of 40 measurements is marked" in text
     assert 'id="partial"' not in text
     assert 'id="share-a-core"' not in text
     cpus = {"server": [0, 2], "load": [1, 3], "share_a_core": True}
     bad = replace(bare, partial=True, study={**bare.study, "cpus": cpus})
-    text = html.render(bad, find(bad))
+    text = webpage.render(bad, find(bad))
     assert "Servers ran on CPUs 0 and 2" in text
     assert 'id="partial"' in text
     assert 'id="share-a-core"' in text
@@ -410,11 +410,11 @@ def test_changes_are_a_table_of_their_own(report: Report) -> None:
     """With an anchor."""
     bare = replace(report, measurements=[], observations=[])
     changes = Sheet("Since <then>", ["What", "Now"], [["<p99>", "1.5×"]], notes=["slow <day>"])
-    text = html.render(bare, find(bare), changes)
+    text = webpage.render(bare, find(bare), changes)
     assert 'href="#changes"' in text
     for shown in ("Since &lt;then&gt;", "&lt;p99&gt;", "slow &lt;day&gt;"):
         assert shown in text
-    assert "#changes" not in html.render(bare, find(bare))
+    assert "#changes" not in webpage.render(bare, find(bare))
 
 
 @pytest.mark.parametrize(

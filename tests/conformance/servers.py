@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 
+from variants import module_of
 from variants.common.needs import Need
 
 __all__ = [
@@ -56,7 +57,7 @@ VARIANTS = (sys.executable, "-m", "variants")
 
 
 def _variant(name: str, *flags: str, called: str = "") -> Target:
-    lacks = import_module(f"variants.{name.replace('-', '_')}").MODEL.lacks
+    lacks = import_module(f"variants.{module_of(name)}").MODEL.lacks
     argv = (*VARIANTS, name, *flags, *ANY_PORTS)
     return Target(called or name, argv, lacks=lacks)
 

@@ -26,14 +26,37 @@ def answer(data: bytes, limit_line: int) -> Answer:
     result = Answer()
     *lines, unfinished = data.split(b"\n")
     for line in map(_without_cr, lines):
+        if _is_foreign(line, limit_line):
+            return _turn_away(result)
         if len(line) > limit_line:
             break
         _answer_line(line, result)
     else:
+        if unfinished[:2] == b"\x16\x03":
+            return _turn_away(result)
         if len(_without_cr(unfinished)) <= limit_line:
             return result
     result.sent += b"LINE_TOO_LONG\n"
     result.counts["too_long"] += 1
+    result.hung_up = True
+    return result
+
+
+def _is_foreign(line: bytes, limit_line: int) -> bool:
+    words = line.split(b" ")
+    return line[:2] == b"\x16\x03" or (
+        len(line) <= limit_line
+        and (
+            line[:4] == b"SSH-"
+            or words[0] in {b"GET", b"POST", b"PRI", b"Host:"}
+            or (len(words) == 3 and words[1] != b"" and words[2] in {b"HTTP/1.0", b"HTTP/1.1"})
+        )
+    )
+
+
+def _turn_away(result: Answer) -> Answer:
+    result.sent += b"WRONG_PROTOCOL\n"
+    result.counts["unknown"] += 1
     result.hung_up = True
     return result
 

@@ -41,6 +41,23 @@ lines: st.SearchStrategy[bytes] = st.one_of(
     st.sampled_from(
         [b"", b" ", b"\r", b"\0", b"ping", b"PINGPONG", b"PING ", b"PING\r", b"WAIT", b"BURNOUT 7"]
     ),
+    st.sampled_from(
+        [
+            b"GET / HTTP/1.1",
+            b"POST / HTTP/1.0",
+            b"SEARCH / HTTP/1.1",
+            b"PRI",
+            b"Host: x",
+            b"SSH-2.0",
+            b"\x16\x03\x01\x02\x00",
+            b"\x16",
+            b"\x16\x02",
+            b"GETS",
+            b"SSH",
+            b"x\x16\x03",
+            b"PING GET",
+        ]
+    ),
     st.binary(max_size=40).map(lambda data: data.replace(b"\n", b"")),
     st.integers(0, 60).map(lambda size: b"x" * size),
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dumb_async import Action, Send, Service
 from dumb_async.protocol import (
     NEED_DATA,
+    WRONG_PROTOCOL,
     ClientConnection,
     Closed,
     Config,
@@ -71,7 +72,9 @@ class Link:
 
 
 chances = st.integers(0, 2**32).map(random.Random)
-requests_ = st.lists(lines, max_size=12)
+#: After one of another protocol the server closes.
+ours = lines.filter(lambda line: SERVICE.expect(line).text != WRONG_PROTOCOL)
+requests_ = st.lists(ours, max_size=12)
 
 
 @settings(max_examples=100)

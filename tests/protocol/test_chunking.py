@@ -16,7 +16,7 @@ SERVICE = small_service()
 
 GRAMMAR = re.compile(
     rb"(?:PONG\n|DONE\n|A+DONE\n|RESULT [0-9]+\n|UNKNOWN_COMMAND\n|INVALID_ARGUMENT\n)*"
-    rb"(?:LINE_TOO_LONG\n)?"
+    rb"(?:LINE_TOO_LONG\n|WRONG_PROTOCOL\n)?"
 )
 
 #: Every kind of request there is, and the borders between them.
@@ -58,7 +58,10 @@ def test_any_bytes_are_answered_as_the_model_does(
     assert expected.sent == driver.sent
     assert expected.counts == driver.counts
     assert expected.slept == [step.seconds for step in driver.steps if isinstance(step, Sleep)]
-    assert Close() == driver.steps[-1]
+    last = driver.steps[-1]
+    assert isinstance(last, Close)
+    assert last.error is None
+    assert expected.sent.endswith(b"WRONG_PROTOCOL\n") is bool(last.reason)
 
 
 @settings(max_examples=150)

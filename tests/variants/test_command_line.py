@@ -5,10 +5,11 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from variants import NAMES
+from variants import NAMES, module_of
 
 from ..conformance.launching import ROOT, environment
 from ..conformance.servers import ANY_PORTS, VARIANTS
@@ -37,17 +38,12 @@ FAILURES = (
 )  # fmt: skip
 
 
-def module_of(name: str) -> str:
-    """The module of a model."""
-    return f"variants.{name.replace('-', '_')}"
-
-
-def run(*argv: str) -> subprocess.CompletedProcess[str]:
+def run(*argv: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself, in a terminal wide enough for pictures."""
     return subprocess.run(
         argv,
-        cwd=ROOT,
-        env={**environment(), "COLUMNS": "120"},
+        cwd=folder,
+        env={**environment(), "COLUMNS": "120", "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -77,7 +73,7 @@ def test_the_list_is_also_the_help(argv: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_model_explains_itself(name: str) -> None:
     """What it is, what it is good at and where it breaks, with its picture, then all flags."""
-    module = module_of(name)
+    module = f"variants.{module_of(name)}"
     by_name, by_module = run(*VARIANTS, name, "--help"), run(sys.executable, "-m", module, "--help")
     for ended in (by_name, by_module):
         assert (0, "") == (ended.returncode, ended.stderr)
@@ -92,10 +88,17 @@ def test_every_model_explains_itself(name: str) -> None:
     assert "DUMB_" in options
 
 
+@pytest.mark.parametrize("folder", ["variants", "variants/compare", "loadgen/plan"])
+def test_a_model_starts_in_every_folder(folder: str) -> None:
+    """Which Python searches first: nothing in it is taken for a module of the library."""
+    ended = run(*VARIANTS, "select", "--version", folder=ROOT / folder)
+    assert (0, "") == (ended.returncode, ended.stderr)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_essay_is_shown_as_it_was_written(name: str) -> None:
     """Line by line, or the pictures would be none."""
-    essay = importlib.import_module(module_of(name)).__doc__ or ""
+    essay = importlib.import_module(f"variants.{module_of(name)}").__doc__ or ""
     shown = [line.strip() for line in run(*VARIANTS, name, "--help").stdout.splitlines()]
     assert [] == [line for line in essay.splitlines() if line.strip() not in shown]
 

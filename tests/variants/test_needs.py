@@ -6,7 +6,7 @@ from typing import Any
 import click
 import pytest
 
-from variants import NAMES
+from variants import NAMES, module_of
 from variants.common.model import Listed, Model
 from variants.common.needs import Need
 from variants.common.tutorial import LACKS
@@ -19,7 +19,7 @@ LONGEST = 80
 
 def model_of(name: str) -> Any:
     """What a module says that it is."""
-    return import_module(f"variants.{name.replace('-', '_')}").MODEL
+    return import_module(f"variants.{module_of(name)}").MODEL
 
 
 class Nothing:

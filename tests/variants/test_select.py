@@ -9,7 +9,7 @@ import pytest
 from dumb_async.hosting import raise_descriptor_limit
 from variants.common.connections import Connections
 from variants.common.host import Host
-from variants.select import FD_SETSIZE, RESERVED, TOO_MANY, Select
+from variants.select_ import FD_SETSIZE, RESERVED, TOO_MANY, Select
 
 from ..conformance.client import Client
 from ..support import PATIENCE

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from variants import NAMES
+from variants import NAMES, module_of
 
 from ..conformance.launching import ROOT
 
@@ -20,7 +20,7 @@ SLIDES = sorted(path.name for path in VARIANTS.glob("*.py"))
 each_slide = pytest.mark.parametrize("name", SLIDES)
 
 #: Those that show select, epoll and reactor: what moves bytes is `common.client.Client`.
-STEPPED = ("select.py", "epoll.py", "reactor.py")
+STEPPED = ("select_.py", "epoll.py", "reactor.py")
 #: What a socket is asked for its bytes by.
 MOVES = {
     "recv", "recv_into", "recvfrom", "recvmsg", "send", "sendall", "sendmsg", "sendto", "sendfile",
@@ -49,7 +49,7 @@ def test_a_slide_is_short(name: str) -> None:
 
 def test_every_model_is_a_slide_and_every_slide_a_model() -> None:
     """But for what lists and starts them."""
-    models = {f"{name.replace('-', '_')}.py" for name in NAMES}
+    models = {f"{module_of(name)}.py" for name in NAMES}
     assert models | {"__init__.py", "__main__.py", "cli.py"} == set(SLIDES)
 
 

@@ -14,6 +14,7 @@ Rules:
 * A message is made once, however many get it, and waits as a reference.
 * A flood of messages is passed on in slices, each of them short.
 * When the room closes, everybody stays until everybody has said all that was on its way.
+* Whoever begins with HTTP, TLS or SSH is told so and closed, and nobody else hears of it.
 """
 
 import itertools
@@ -25,12 +26,15 @@ from dumb_async.hosting import Connect, Settings
 from dumb_async.protocol import (
     LINE_TOO_LONG,
     NEED_DATA,
+    TLS_RECORD,
+    WRONG_PROTOCOL,
     Action,
     Close,
     Compute,
     NeedData,
     Send,
     Sleep,
+    protocol_of,
 )
 
 #: Bytes that may wait for a member who does not read.
@@ -120,10 +124,12 @@ class Member:
         "_counts",
         "_deaf",
         "_end",
+        "_heard",
         "_limit_line",
         "_lines",
         "_outbox",
         "_prod",
+        "_reason",
         "_room",
         "_sends",
         "_tail",
@@ -145,6 +151,8 @@ class Member:
         self._deaf = False  # nothing more is heard of it
         self._sends = 0  # since it was last heard
         self._end = False  # Close comes once the outbox is empty
+        self._heard = False  # its first line was
+        self._reason = ""  # why it is turned away
 
     @property
     def settled(self) -> bool:
@@ -178,7 +186,9 @@ class Member:
         *lines, self._tail = (self._tail + data).split(b"\n")
         for line in lines:
             self._hear(line.removesuffix(b"\r"))
-        if len(self._tail) - self._tail.endswith(b"\r") > self._limit_line:
+        if len(self._tail) - self._tail.endswith(b"\r") > self._limit_line or (
+            not self._heard and self._tail.startswith(TLS_RECORD)
+        ):
             self._hear(self._tail)
 
     def receive_eof(self) -> None:
@@ -202,7 +212,7 @@ class Member:
             return NEED_DATA
         if not self._end and self._room.hush(self):
             self._leave()
-        return Close() if self._end else Sleep(LOOK_INTERVAL)
+        return Close(reason=self._reason) if self._end else Sleep(LOOK_INTERVAL)
 
     def compute(self, action: Compute) -> None:
         """Pass on a slice of what was said."""
@@ -217,10 +227,24 @@ class Member:
     def _hear(self, line: bytes) -> None:
         if self._deaf:
             return
+        # No more of it than is there when it is found to be over the limit.
+        protocol = None if self._heard else protocol_of(line[: self._limit_line + 1])
+        self._heard = True
+        if protocol is not None:
+            self._turn_away(protocol)
+            return
         self._lines.append(line)
         if len(line) > self._limit_line:
             self._tail = b""
             self._deaf = True
+
+    def _turn_away(self, protocol: str) -> None:
+        """It is none of ours: it is told, and all it says beyond is ignored."""
+        self._tail = b""
+        self._reason = protocol
+        self._outbox.append(WRONG_PROTOCOL)
+        self._backlog += len(WRONG_PROTOCOL)
+        self._leave()
 
     def _pass_on(self) -> None:
         """Pass on so much of what was said that nobody has to wait for long."""

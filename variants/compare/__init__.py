@@ -12,8 +12,8 @@
              │               │
              ▼               ▼
            views ◀── finding ─▶ findings: medians, ratios, verdicts, reasons
-                             └ metrics, statistics, diagnosis, baseline
+                             └ metrics, estimates, diagnosis, baseline
 
 What is below `report` runs no server: `compare --from` works everything out again. `study`,
-`metrics`, `statistics`, `diagnosis`, `finding`, `findings` and `baseline` do no I/O at all.
+`metrics`, `estimates`, `diagnosis`, `finding`, `findings` and `baseline` do no I/O at all.
 """

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from .estimates import Estimate, Verdict, estimate_unpaired
 from .findings import plain
 from .metrics import METRICS, Metric
 from .report import Measurement, Report
-from .statistics import Estimate, Verdict, estimate_unpaired
 
 #: What a figure may get worse by, unless said otherwise.
 THRESHOLD: Final = 0.05

@@ -7,7 +7,7 @@ from typing import Any, Final
 from loadgen.plan import Mix
 from loadgen.scenarios import SCENARIOS, Scenario
 
-from .. import NAMES
+from .. import NAMES, module_of
 from .contestants import Contestant, contestants
 from .pinning import Cpus
 from .study import WORKLOADS, Study
@@ -84,7 +84,7 @@ def _summary(name: str) -> str:
         return f"the epoll of `epoll`, inside {name.removeprefix('nested-')}'s loop"
     if name not in NAMES:
         return f"dumb_async on {name.replace('anyio-', 'anyio, on ')}"
-    model = importlib.import_module(f"variants.{name.replace('-', '_')}").MODEL
+    model = importlib.import_module(f"variants.{module_of(name)}").MODEL
     return str(model.command.short_help)
 
 

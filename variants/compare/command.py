@@ -15,7 +15,7 @@ from rich.console import Console
 from dumb_async import ServiceNotFound
 from dumb_async.hosting import raise_descriptor_limit, read_size
 from dumb_async.starting import started
-from loadgen.commands import types
+from loadgen.commands import option_types as types
 from loadgen.plan import Mix
 from loadgen.results.environment import machine, versions
 
@@ -24,11 +24,11 @@ from .baseline import THRESHOLD
 from .choosing import Contradiction
 from .comparing import Comparing
 from .contestants import Contestant
+from .estimates import LEAST_ROUNDS
 from .interrupting import interruptible
 from .output import Outcome
 from .pinning import Cpus
 from .report import NoReport, Report
-from .statistics import LEAST_ROUNDS
 from .study import WORKLOADS, Study
 from .views import terminal
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from dumb_async import runtimes
 
-from .. import NAMES
+from .. import NAMES, module_of
 
 #: Stands for the port in a command.
 PORT: Final = "{port}"
@@ -87,5 +87,5 @@ def _lacks(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """What a model says of itself; the primary server lacks nothing that is asked for."""
     if words[0] != "variants":
         return ()
-    model = importlib.import_module(f"variants.{words[1].replace('-', '_')}").MODEL
+    model = importlib.import_module(f"variants.{module_of(words[1])}").MODEL
     return tuple((need.value, why) for need, why in model.lacks.items())

@@ -6,10 +6,10 @@ from statistics import median
 from typing import Any, Final, TypeVar
 
 from .diagnosis import State, reason_of, state_of
+from .estimates import Verdict, estimate, typical_deviation
 from .findings import Comparison, Fall, Findings, Scaled, Watched
 from .metrics import FIGURES, METRICS, Mark, Metric, error_kinds, marks_of, never_served
 from .report import Measurement, Observation, Report
-from .statistics import Verdict, estimate, typical_deviation
 
 #: The share of errors from which on a server has fallen over.
 FALLEN: Final = 0.01

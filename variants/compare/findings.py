@@ -6,8 +6,8 @@ from enum import Enum
 from typing import Any
 
 from .diagnosis import State
+from .estimates import Estimate, Verdict
 from .metrics import Mark
-from .statistics import Estimate, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,14 +110,14 @@ def write(where: Path, outcome: Outcome) -> None:
     :raises CannotWrite: if that cannot be.
     """
     prepare(where)
-    from .views import html  # noqa: PLC0415 - what it needs is an extra
+    from .views import webpage  # noqa: PLC0415 - what it needs is an extra
 
     report, findings = outcome.report, outcome.findings
     changes = next(iter(outcome.more), None)
     try:
         _replace(where / "report.json", _compact(outcome.as_json()))
         _replace(where / "report.md", markdown.render(report, findings, changes))
-        _replace(where / "report.html", html.render(report, findings, changes))
+        _replace(where / "report.html", webpage.render(report, findings, changes))
     except OSError as error:
         raise CannotWrite(f"{where} cannot be written to: {error.strerror}") from None
 

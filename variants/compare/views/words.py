@@ -8,10 +8,10 @@ from typing import Any, Final
 from loadgen.plan.units import show_duration
 
 from ..diagnosis import State
+from ..estimates import Estimate
 from ..findings import Scaled, Watched
 from ..metrics import Mark
 from ..report import Report
-from ..statistics import Estimate
 
 #: What stands where there is no figure.
 NOTHING: Final = "\N{EN DASH}"

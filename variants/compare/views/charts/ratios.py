@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
+from ...estimates import Verdict
 from ...findings import Comparison, Findings, Scaled
 from ...metrics import Metric
 from ...report import Report
-from ...statistics import Verdict
 from .. import words
 from . import texts
 from .themes import Theme

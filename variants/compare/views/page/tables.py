@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...diagnosis import State
+from ...estimates import Verdict
 from ...findings import Comparison, Fall, Findings, Scaled, Watched
 from ...metrics import METRICS
 from ...report import Measurement, Observation, Report
-from ...statistics import Verdict
 from .. import words
 from ..sheets import Sheet
 

@@ -14,10 +14,10 @@ from plotly.graph_objects import layout
 from plotly.offline import get_plotlyjs
 
 from ..diagnosis import State
+from ..estimates import Verdict
 from ..findings import Findings
 from ..metrics import METRICS, Mark, marks_of
 from ..report import Measurement, Observation, Report
-from ..statistics import Verdict
 from . import charts, words
 from .page import tables
 from .sheets import Sheet

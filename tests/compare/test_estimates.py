@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from variants.compare.statistics import (
+from variants.compare.estimates import (
     CONFIDENCE,
     Estimate,
     Verdict,
