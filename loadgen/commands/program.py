@@ -15,6 +15,7 @@ class Program(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run the command that is asked for, and exit."""
+        code: str | int | None = status.OK
         with forgiving() as stdout:
             try:
                 super().main(*args, **extra)
