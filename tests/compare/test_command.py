@@ -5,6 +5,7 @@ what holds on any is asked of it. Verdicts are those on figures that are given, 
 """
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -449,3 +450,64 @@ def test_a_service_of_ones_own_is_compared(tmp_path: Path) -> None:
         assert {"ECHO Ada"} == set(result.tally.commands)
         causes = {fault.cause for fault in result.tally.lost_requests}
         assert causes.isdisjoint({Cause.WRONG_REPLY, Cause.REJECTED})
+
+
+def render(*words: str, stdout: int | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    """Render a report again, with this for its standard output."""
+    return subprocess.run(
+        [*COMMAND, *words], cwd=ROOT, env={**environment(), **more}, text=True, check=False,
+        stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> str:
+    """A report that was measured for an hour."""
+    return saved(made_up.report(), tmp_path / "old.json")
+
+
+def test_where_it_cannot_be_written_it_is_written_elsewhere(old: str, tmp_path: Path) -> None:
+    """And shown all the same; one line says where it is, and the status is 1."""
+    (tmp_path / "out").write_text("a file is where the directory was to be")
+    elsewhere = tmp_path / "tmp"
+    elsewhere.mkdir()
+    done = render("--from", old, "--out", str(tmp_path / "out"), TMPDIR=str(elsewhere))
+    assert 2 == done.returncode  # click has looked at it
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    (locked / "report.json.part").mkdir()  # so that it cannot be written, even by root
+    done = render("--from", old, "--out", str(locked), TMPDIR=str(elsewhere))
+    assert (1, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+    assert "Who stays responsive?" in done.stdout
+    (where,) = elsewhere.iterdir()
+    assert FILES == {path.name for path in where.iterdir()}
+    assert str(where) in done.stdout
+
+
+def test_where_it_cannot_be_written_at_all_it_is_shown(old: str, tmp_path: Path) -> None:
+    """Nothing that was measured is lost to where it was to go."""
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    (locked / "report.json.part").mkdir()
+    done = render("--from", old, "--out", str(locked), TMPDIR="/proc")
+    assert (1, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+    assert "Is the difference real?" in done.stdout
+
+
+def test_it_is_written_whatever_becomes_of_what_is_shown(old: str, tmp_path: Path) -> None:
+    """A full disk behind it, a reader who has gone, an encoding without its signs."""
+    out = tmp_path / "out"
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = render("--from", old, "--out", str(out), stdout=full.fileno())
+    assert (1, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+    read(out)
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = render("--from", old, "--out", str(tmp_path / "two"), stdout=writer)
+    os.close(writer)
+    assert (0, "") == (done.returncode, done.stderr)
+    read(tmp_path / "two")
+    done = render("--from", old, "--out", str(out), PYTHONIOENCODING="ascii")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "us" in done.stdout
+    assert done.stdout.isascii()

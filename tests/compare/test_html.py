@@ -17,6 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
+from loadgen.views import Sheet
 from variants.compare.estimates import Estimate, Verdict
 from variants.compare.finding import find
 from variants.compare.findings import Comparison, Findings
@@ -24,7 +25,6 @@ from variants.compare.metrics import METRICS
 from variants.compare.report import Report
 from variants.compare.views import charts, webpage, words
 from variants.compare.views.page import tables
-from variants.compare.views.sheets import Sheet
 
 from ..conformance.client import eventually
 from . import made_up

@@ -10,13 +10,14 @@ from typing import Any
 import jsonschema
 import pytest
 
+from loadgen.views import Sheet
 from variants.compare.baseline import changes, differences
 from variants.compare.finding import find
 from variants.compare.metrics import METRICS
 from variants.compare.output import Outcome
 from variants.compare.report import NoReport, Report
 from variants.compare.views import markdown
-from variants.compare.views.sheets import Sheet, changes_since, sheets
+from variants.compare.views.sheets import changes_since, sheets
 
 from . import made_up
 

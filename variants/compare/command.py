@@ -4,7 +4,6 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from dumb_async import ServiceNotFound
 from dumb_async.hosting import raise_descriptor_limit, read_size
 from dumb_async.starting import started
 from loadgen.commands import option_types as types
+from loadgen.commands.streams import forgiving
 from loadgen.plan import Mix
 from loadgen.results.environment import machine, versions
 
@@ -25,7 +25,7 @@ from .choosing import Contradiction
 from .comparing import Comparing
 from .contestants import Contestant
 from .estimates import LEAST_ROUNDS
-from .interrupting import interruptible
+from .interrupting import interruptible, uninterrupted
 from .output import Outcome
 from .pinning import Cpus
 from .report import NoReport, Report
@@ -135,34 +135,62 @@ def compare(
     Exit status: 0 done, whatever became of the servers; 1 nothing could be measured or written;
     2 usage; 99 worse than the baseline; 130 interrupted (what was measured is written).
     """
+    code: int | None = None
     started()
-    try:
-        old = output.load(baseline) if baseline else None
-        if source is not None:
-            report, where = output.load(source), out or source.parent
-            if given["against"] not in {None, *report.contestants}:
-                raise Contradiction(f"{given['against']!r} is not among those that are compared")
-        else:
-            comparing = Comparing(_study(given))
-            now = datetime.now().astimezone()
-            where = output.prepare(out or Path(f"compare-{now:%Y%m%d-%H%M%S}"))
-            report = _measure(comparing)
-        outcome = Outcome.of(report, given["against"] if source else None, old, threshold)
-        output.write(where, outcome)
-    except (Contradiction, ServiceNotFound) as error:
-        raise click.UsageError(str(error)) from None
-    except (NoReport, output.CannotWrite) as error:
-        _say(str(error))
-        context.exit(1)
-    partial = report.partial and source is None
-    with suppress(BrokenPipeError, SystemExit):  # rich ends the program where nobody reads
-        terminal.show(outcome.sheets)
-        click.echo(f"written: {where / 'report.html'}, report.json and report.md beside it")
-        if partial:
-            _say("interrupted: the report is partial")
+    with forgiving() as stdout:
+        try:
+            with interruptible():
+                old = output.load(baseline) if baseline else None
+                report, where = _report(source, out, given)
+                with uninterrupted():
+                    against = given["against"] if source else None
+                    outcome = Outcome.of(report, against, old, threshold)
+                    code = _conclude(outcome, where, partial=report.partial and source is None)
+        except (Contradiction, ServiceNotFound) as error:
+            raise click.UsageError(str(error)) from None
+        except (NoReport, output.CannotWrite) as error:
+            _say(str(error))
+            context.exit(1)
+        except KeyboardInterrupt:
+            if code is None:
+                _say("interrupted before there was a result")
+                code = INTERRUPTED
+        stdout.flush()
+        if stdout.error:
+            _say(f"standard output could not be written: {stdout.error.strerror}")
+            code = 1
+    context.exit(code)
+
+
+def _report(source: Path | None, out: Path | None, given: Mapping[str, Any]) -> tuple[Report, Path]:
+    """Read a report or measure one; and say where it is to be."""
+    if source is not None:
+        report = output.load(source)
+        if given["against"] not in {None, *report.contestants}:
+            raise Contradiction(f"{given['against']!r} is not among those that are compared")
+        return report, out or source.parent
+    comparing = Comparing(_study(given))
+    now = datetime.now().astimezone()
+    where = output.prepare(out or Path(f"compare-{now:%Y%m%d-%H%M%S}"))
+    return _measure(comparing), where
+
+
+def _conclude(outcome: Outcome, where: Path, *, partial: bool) -> int:
+    """Write all that came of it, show it, and return the exit status.
+
+    :param partial: whether that was interrupted.
+    """
+    written, failure = output.write(where, outcome)
+    terminal.show(outcome.sheets)
+    if written is not None:
+        click.echo(f"written: {written / 'report.html'}, report.json and report.md beside it")
+    if failure:
+        _say(failure)
+        return 1
     if partial:
-        context.exit(INTERRUPTED)
-    context.exit(PAST if outcome.past else 0)
+        _say("interrupted: the report is partial")
+        return INTERRUPTED
+    return PAST if outcome.past else 0
 
 
 def _study(given: Mapping[str, Any]) -> Study:

@@ -2,11 +2,15 @@
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+
+from loadgen.views import Sheet
 
 from . import baseline
 from .baseline import Change
@@ -14,7 +18,7 @@ from .finding import find
 from .findings import Findings
 from .report import NoReport, Report
 from .views import markdown
-from .views.sheets import Sheet, changes_since, sheets
+from .views.sheets import changes_since, sheets
 
 _NEEDED: Final = ("jinja2", "plotly")
 
@@ -104,12 +108,29 @@ def prepare(where: Path) -> Path:
     return where
 
 
-def write(where: Path, outcome: Outcome) -> None:
-    """Write report.json, report.md and report.html, each whole or not at all.
+def write(where: Path, outcome: Outcome) -> tuple[Path | None, str]:
+    """Write report.json, report.md and report.html.
 
-    :raises CannotWrite: if that cannot be.
+    :return: where they are, and why they are not where they should be: then they are in a
+        directory for temporary files, or, if that cannot be either, nowhere.
     """
-    prepare(where)
+    try:
+        _write(prepare(where), outcome)
+    except CannotWrite as error:
+        elsewhere = None
+        try:
+            elsewhere = Path(tempfile.mkdtemp(prefix="compare-"))
+            _write(elsewhere, outcome)
+        except (CannotWrite, OSError):
+            if elsewhere is not None:
+                shutil.rmtree(elsewhere, ignore_errors=True)
+            return None, str(error)
+        return elsewhere, str(error)
+    return where, ""
+
+
+def _write(where: Path, outcome: Outcome) -> None:
+    """Write them into a directory, each whole or not at all."""
     from .views import webpage  # noqa: PLC0415 - what it needs is an extra
 
     report, findings = outcome.report, outcome.findings
@@ -129,5 +150,9 @@ def _compact(data: dict[str, Any]) -> str:
 
 def _replace(path: Path, text: str) -> None:
     beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise

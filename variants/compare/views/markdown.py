@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
+from loadgen.views import Sheet
+
 from ..findings import Findings
 from ..report import Report
-from .sheets import Sheet, facts, sheets
+from .sheets import facts, sheets
 
 
 def render(report: Report, findings: Findings, changed: Sheet | None = None) -> str:

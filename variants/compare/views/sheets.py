@@ -1,10 +1,10 @@
 """Findings as sheets of text, for whatever shows text: a terminal, Markdown."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from loadgen.plan.units import show_duration, show_quantity
+from loadgen.views import Sheet
 
 from ..baseline import Change
 from ..diagnosis import State
@@ -16,24 +16,9 @@ from . import words
 #: How a round that is to be taken with caution is marked.
 SIGNS: Final = {Mark.GENERATOR: "g", Mark.DISTURBED: "d"}
 LEGEND: Final = (
-    "marks: 3g: in 3 rounds the generator was saturated, so throughput is at least that;"
-    " 2d: in 2 the machine was disturbed"
+    "marks: in how many rounds the generator was the limit (g), so that throughput is at least"
+    " that, and in how many the machine was disturbed (d)"
 )
-
-
-@dataclass(slots=True)
-class Sheet:
-    """A table of texts.
-
-    :param names: how many columns, from the left, are names and not figures.
-    :param notes: what there is to say below it.
-    """
-
-    title: str
-    head: Sequence[str]
-    rows: list[Sequence[str]] = field(default_factory=list)
-    names: int = 1
-    notes: list[str] = field(default_factory=list)
 
 
 def sheets(report: Report, findings: Findings, *, wide: bool = True) -> Iterator[Sheet]:

@@ -1,6 +1,6 @@
 """A comparison on a terminal: live while it goes on, and what came of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from time import monotonic
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -13,15 +13,13 @@ from rich.text import Text
 
 from loadgen.plan.units import show_duration, show_quantity
 from loadgen.scenarios import Scenario
+from loadgen.views import Sheet, console_for, parts, show_sheet
 
 from ..comparing import Done, Step
 from ..diagnosis import State, state_of
 from ..report import Observation
 from ..study import Load, Study
-from .sheets import Sheet
 
-#: Columns where there is no terminal.
-WIDTH: Final = 140
 _STYLES: Final = {
     State.RESPONSIVE: "green",
     State.UNTROUBLED: "yellow",
@@ -101,14 +99,30 @@ class Live:
         self._live.update(Group(*parts), refresh=True)
 
     def _table(self, title: str, columns: list[str]) -> Table:
+        part = self._part(["", *columns])
         table = Table(title=title, box=None, pad_edge=False, title_justify="left")
-        table.add_column("", no_wrap=True)
-        for column in columns:
-            table.add_column(column, justify="right")
+        for column, width in part.items():
+            name = columns[column - 1] if column else ""
+            table.add_column(name, justify="right" if column else "left", width=width)
         for one in self._study.contestants:
-            cells = [self._cells.get((one.name, column), Text("")) for column in columns]
+            shown = (columns[column - 1] for column in part if column)
+            cells = [self._cells.get((one.name, column), Text("")) for column in shown]
             table.add_row(Text(one.name), *cells)
         return table
+
+    def _part(self, columns: list[str]) -> dict[int, int]:
+        """The columns that there is room for, with the one that was begun last among them."""
+        nothing = Text("")
+        rows: list[Sequence[str]] = [
+            [
+                one.name,
+                *(self._cells.get((one.name, column), nothing).plain for column in columns[1:]),
+            ]
+            for one in self._study.contestants
+        ]
+        begun = {column for row in rows for column, text in enumerate(row) if column and text}
+        fitting = parts(Sheet("", columns, rows), self._live.console.width)
+        return next(part for part in fitting if max(begun, default=1) in part)
 
 
 class Lines:
@@ -148,20 +162,9 @@ def titled(step: Step) -> str:
 
 def show(sheets: Iterable[Sheet]) -> None:
     """Print what came of it on standard output."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDTH)
+    console = console_for()
     for sheet in sheets:
-        table = Table(title=Text(sheet.title, style="bold"), box=None, pad_edge=False,
-                      title_justify="left", header_style="dim")  # fmt: skip
-        for column, name in enumerate(sheet.head):
-            left = column < sheet.names
-            table.add_column(Text(name), justify="left" if left else "right")
-        for row in sheet.rows:
-            table.add_row(*map(Text, row))
-        console.print(table)
-        for note in sheet.notes:
-            console.print(Text(note, style="dim"), soft_wrap=True)
+        show_sheet(sheet, console)
         console.print()
 
 

@@ -13,6 +13,8 @@ from jinja2 import Environment, FileSystemLoader
 from plotly.graph_objects import layout
 from plotly.offline import get_plotlyjs
 
+from loadgen.views import Sheet
+
 from ..diagnosis import State
 from ..estimates import Verdict
 from ..findings import Findings
@@ -20,7 +22,6 @@ from ..metrics import METRICS, Mark, marks_of
 from ..report import Measurement, Observation, Report
 from . import charts, words
 from .page import tables
-from .sheets import Sheet
 
 _PAGE: Final = Path(__file__).parent / "page"
 

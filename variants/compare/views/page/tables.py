@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from loadgen.views import Sheet
+
 from ...diagnosis import State
 from ...estimates import Verdict
 from ...findings import Comparison, Fall, Findings, Scaled, Watched
 from ...metrics import METRICS
 from ...report import Measurement, Observation, Report
 from .. import words
-from ..sheets import Sheet
 
 #: The least and the most that a number a table is sorted by may be.
 _Key = float | str | None
