@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ..results import NoResult, Result, Threshold, doubts, merge
+from ..results import NoResult, Result, Threshold, doubts, merge, mismatches
 from . import status, types
 from .output import FILE, FORMS, fail, save, show
 
@@ -20,7 +20,10 @@ def merge_command(files: tuple[Path, ...], out: Path | None) -> None:
 
     Their counts are added, so percentiles are those of all requests together.
     """
-    result = merge([_read(file) for file in files])
+    results = [_read(file) for file in files]
+    for line in mismatches(list(zip(map(str, files), results, strict=True))):
+        click.echo(f"loadgen: {line}", err=True)
+    result = merge(results)
     result.doubts = list(dict.fromkeys([*result.doubts, *doubts(result)]))
     if out is None:
         click.echo(json.dumps(result.as_json()))
