@@ -15,6 +15,7 @@ from typing import Final
 
 import click
 
+from .hosting import Duration, Port
 from .protocol import UNKNOWN_COMMAND
 
 #: Who listens on every address is asked on the loopback one.
@@ -37,9 +38,12 @@ def ping(host: str, port: int, timeout: float) -> bytes:
 
 @click.command(context_settings={"auto_envvar_prefix": "DUMB", "show_default": True})
 @click.option("--host", default="127.0.0.1", help="Address the server listens on.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8090, help="Its port.")
+@click.option("--port", type=Port(1, 65535), default=8090, help="Its port.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=2.0, help="Seconds."
+    "--timeout",
+    type=Duration(0, 86_400, min_open=True),
+    default=2.0,
+    help="How long each step may take.",
 )
 def main(host: str, port: int, timeout: float) -> None:
     """Exit with 0 if the server answers a PING, with 1 and a reason if not."""

@@ -1,13 +1,13 @@
 """One run, from its job to its result."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
 
-from dumb_async.hosting import raise_descriptor_limit
+from dumb_async.hosting import raise_descriptor_limit, require_cpus
 
 from .agents import Crew, Job
 from .counts import Tally
@@ -51,6 +51,7 @@ def conduct(
     keep()
     view = view or Silent()
     begun = datetime.now(UTC).isoformat(timespec="milliseconds")
+    check_cpus({*cpus, *job.cpus})
     with interruptible():
         _check_descriptors(workers)
     job = replace(job, report_every=view.interval or job.report_every or REPORT_EVERY)
@@ -64,6 +65,17 @@ def conduct(
             interrupted = True
             _end(crew)
         return _result(crew, arguments, begun, interrupted=interrupted)
+
+
+def check_cpus(cpus: Iterable[int]) -> None:
+    """See that these CPUs are there for us.
+
+    :raises CannotRun: if one is not.
+    """
+    try:
+        require_cpus(cpus)
+    except ValueError as error:
+        raise CannotRun(str(error)) from None
 
 
 def _check_descriptors(workers: int) -> None:

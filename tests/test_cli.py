@@ -203,8 +203,8 @@ MISTAKES = [
     "--timeout-graceful soon", "--service nocolon", "--service no_such_module:service",
     "--service examples.greeter:nothing", "--service json:loads", "--service :", "--port",
     "--cpus", "--cpus all", "--cpus 1-", "--cpus -1", "--cpus 1,,2", "--cpus 0;1", "--cpus 12345",
-    "--cpus 3-1", "--memory-limit", "--memory-limit much", "--memory-limit 1.5G",
-    "--memory-limit -5", "--memory-limit 5T", "--memory-limit 64m", "--memory-limit 1GB",
+    "--cpus 3-1", "--memory-limit", "--memory-limit much", "--memory-limit 1.5",
+    "--memory-limit -5", "--memory-limit 5X", "--memory-limit 64mm", "--memory-limit 1KBi",
 ]  # fmt: skip
 
 

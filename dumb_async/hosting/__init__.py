@@ -17,8 +17,9 @@ from .loading import ServiceNotFound, load_service
 from .logs import log_failure
 from .metrics import ServerCollector, registry_for
 from .options import CONTEXT, EPILOG, Launch, fail, server_options
+from .parameters import Count, Duration, Number, Parsed, Port, Size
 from .queues import received_bytes, unread_bytes, unsent_bytes
-from .resources import Capacity, raise_descriptor_limit, read_cpus, read_size
+from .resources import Capacity, raise_descriptor_limit, read_cpus, require_cpus
 from .session import (
     AT_ONCE,
     FLUSH,
@@ -32,8 +33,10 @@ from .session import (
 )
 from .settings import Settings
 from .stats import Stats
+from .units import AMOUNTS, read_count, read_duration, read_number, read_share, read_size
 
 __all__ = [
+    "AMOUNTS",
     "AT_ONCE",
     "BURST",
     "CONTEXT",
@@ -50,16 +53,22 @@ __all__ = [
     "Capacity",
     "Connect",
     "Cores",
+    "Count",
     "Deadlines",
+    "Duration",
     "Exporter",
     "Launch",
     "LoggedSession",
     "NoRoom",
+    "Number",
+    "Parsed",
+    "Port",
     "ServerCollector",
     "ServiceNotFound",
     "Session",
     "SessionContext",
     "Settings",
+    "Size",
     "Stats",
     "Stream",
     "Watch",
@@ -72,10 +81,15 @@ __all__ = [
     "open_listeners",
     "open_session",
     "raise_descriptor_limit",
+    "read_count",
     "read_cpus",
+    "read_duration",
+    "read_number",
+    "read_share",
     "read_size",
     "received_bytes",
     "registry_for",
+    "require_cpus",
     "server_options",
     "show_address",
     "stop_service",

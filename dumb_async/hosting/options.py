@@ -4,7 +4,6 @@ Every flag is also DUMB_<FLAG>.
 """
 
 import functools
-import math
 import signal
 import sys
 from collections.abc import Callable
@@ -19,8 +18,10 @@ from ..starting import SIGNALS
 from ..version import __version__
 from .loading import ServiceNotFound, load_service
 from .logs import configure
-from .resources import limit_memory, pin, read_cpus, read_size
+from .parameters import Count, Duration, Parsed, Port, Size
+from .resources import limit_memory, pin, read_cpus
 from .settings import Settings
+from .units import AMOUNTS
 
 #: For `click.command`: how every server's command line behaves.
 CONTEXT: Final[dict[str, Any]] = {
@@ -30,7 +31,7 @@ CONTEXT: Final[dict[str, Any]] = {
     "max_content_width": 100,
 }
 EPILOG: Final = (
-    "Every option can also be given as an environment variable: --limit-line is "
+    f"{AMOUNTS} Every option can also be given as an environment variable: --limit-line is "
     "DUMB_LIMIT_LINE. Exit status: 0 stopped on a signal, 1 could not listen or failed, 2 usage."
 )
 
@@ -50,43 +51,14 @@ class Launch:
     metrics_port: int | None
 
 
-class _Amount(click.FloatRange):
-    """A finite number: a range alone lets NaN through."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
-
-
-def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
-    """Bytes, with a suffix of K, M or G for powers of 1024."""
-    if value is None:
-        return None
-    try:
-        return read_size(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.") from None
-
-
-def _cpus(_ctx: click.Context, _param: click.Parameter, value: str | None) -> frozenset[int] | None:
-    """CPUs as taskset(1) takes them: 0,2-3."""
-    if value is None:
-        return None
-    try:
-        return frozenset(read_cpus(value))
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.") from None
+_KINDS: Final[dict[str, Any]] = {"count": Count, "duration": Duration, "port": Port, "size": Size}
 
 
 def _type_of(setting: Field[Any]) -> Any:
-    """The click type for a setting: its range, from the table."""
+    """The click type for a setting: its kind and its range, from the table."""
     if isinstance(setting.default, str):
         return click.STRING
-    kind = _Amount if isinstance(setting.default, float) else click.IntRange
+    kind = _KINDS[setting.metadata["kind"]]
     return kind(min=setting.metadata["least"], max=setting.metadata["most"])
 
 
@@ -111,35 +83,33 @@ _COMMANDS: Final = (
     ),
     click.option(
         "--limit-wait",
-        type=_Amount(min=0, max=LONGEST_SLEEP),
+        type=Duration(min=0, max=LONGEST_SLEEP),
         default=86_400.0,
         help="Longest WAIT, in seconds.",
     ),
     click.option(
-        "--limit-burn", type=click.IntRange(0), default=10**12, help="Longest BURN, in iterations."
+        "--limit-burn", type=Count(min=0), default=10**12, help="Longest BURN, in iterations."
     ),
     click.option(
-        "--limit-stream", type=click.IntRange(0), default=10**12, help="Longest STREAM, in bytes."
+        "--limit-stream", type=Size(min=0), default=10**12, help="Longest STREAM, in bytes."
     ),
 )
 _PROCESS: Final = (
     click.option(
         "--cpus",
-        metavar="LIST",
-        callback=_cpus,
+        type=Parsed("LIST", lambda text: frozenset(read_cpus(text))),
         help="CPUs to run on, as taskset takes them: 0,2-3.",
     ),
     click.option(
         "--memory-limit",
-        metavar="SIZE",
-        callback=_size,
+        type=Size(),
         help="Address space to make do with, such as 256M (RLIMIT_AS); who does not fit in is "
         "refused.",
     ),
     click.option("--metrics-host", default="127.0.0.1", help="Address to serve metrics on."),
     click.option(
         "--metrics-port",
-        type=click.IntRange(0, 65535),
+        type=Port(min=0, max=65535),
         default=9000,
         help="Port to serve metrics on; 0 picks a free one and prints it.",
     ),

@@ -55,15 +55,14 @@ def read_cpus(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(cpu for span in spans for cpu in range(span[0], span[-1] + 1)))
 
 
-def read_size(text: str) -> int:
-    """Read bytes, with a suffix of K, M or G for powers of 1024.
+def require_cpus(cpus: Iterable[int]) -> None:
+    """See that all of these CPUs are there for us.
 
-    :raises ValueError: for anything else.
+    :raises ValueError: if one is not; its text says which are.
     """
-    match = re.fullmatch(r"([0-9]{1,18})([KMG]?)", text)
-    if not match:
-        raise ValueError(f"{text!r} is no size: write bytes, or 512K, 256M, 1G")
-    return int(match[1]) << 10 * "_KMG".index(match[2] or "_")
+    there = os.sched_getaffinity(0)
+    if missing := set(cpus) - there:
+        raise ValueError(f"there is no CPU {_listed(missing)} for us: there is {_listed(there)}")
 
 
 def pin(cpus: Iterable[int]) -> None:

@@ -14,9 +14,16 @@ _INT_MAX: Final = 2**31 - 1
 
 
 def _setting(
-    default: Any, help: str, *, least: float | None = None, most: float | None = None
+    default: Any,
+    help: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    kind: str = "count",
 ) -> Any:
-    return field(default=default, metadata={"help": help, "least": least, "most": most})
+    """A field: ``kind`` says what whole numbers are of, so how they may be written."""
+    metadata = {"help": help, "least": least, "most": most, "kind": kind}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +35,18 @@ class Settings:
 
     host: str = _setting("127.0.0.1", "Address or name to listen on.")
     port: int = _setting(
-        8090, "Port to listen on; 0 picks a free one and prints it.", least=0, most=65535
+        8090,
+        "Port to listen on; 0 picks a free one and prints it.",
+        least=0,
+        most=65535,
+        kind="port",
     )
     backlog: int = _setting(
         4096, "Connections that may wait to be accepted.", least=1, most=_INT_MAX
     )
-    limit_line: int = _setting(1024, "Longest line, in bytes without its end.", least=1)
+    limit_line: int = _setting(
+        1024, "Longest line, in bytes without its end.", least=1, kind="size"
+    )
     limit_connections: int | None = _setting(
         None,
         "Clients served at a time; more get SERVER_BUSY.  [default: what the descriptors allow]",
@@ -47,21 +60,28 @@ class Settings:
         "Seconds without a request until a client is let go; 0: never.",
         least=0,
         most=LONGEST_SLEEP,
+        kind="duration",
     )
     timeout_line: float = _setting(
         30.0,
         "Seconds for a line to end, from its first byte; 0: for ever.",
         least=0,
         most=LONGEST_SLEEP,
+        kind="duration",
     )
     timeout_write: float = _setting(
         30.0,
         "Seconds a client may take nothing of its reply; 0: for ever.",
         least=0,
         most=LONGEST_SLEEP,
+        kind="duration",
     )
     timeout_graceful: float = _setting(
-        8.0, "Seconds for commands to finish once told to stop.", least=0, most=LONGEST_SLEEP
+        8.0,
+        "Seconds for commands to finish once told to stop.",
+        least=0,
+        most=LONGEST_SLEEP,
+        kind="duration",
     )
     access_log: bool = _setting(False, "Log every exchange: who, which commands, how long.")
 

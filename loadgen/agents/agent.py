@@ -16,6 +16,7 @@ from dumb_async import Service, ServiceNotFound, dumb_service, load_service
 from dumb_async.hosting import raise_descriptor_limit
 
 from ..engine import Engine, Target
+from ..engine.addresses import explained, family_of
 from ..shelter import be_deaf
 from .messages import Done, Failed, FromAgent, Go, Job, Outcome, Progress, Ready, ToAgent
 
@@ -54,7 +55,7 @@ class _Agent:
     async def work(self) -> None:
         """Connect, wait for the word, carry out the plan."""
         job, loop = self._job, asyncio.get_running_loop()
-        address = await resolve(loop, job.target)
+        address = await resolve(loop, job.target, family_of(job.options.sources))
         engine = Engine(loop, job.plan, service_of(job.target), address, job.options)
         self._start, self._engine = loop.create_future(), engine
         loop.set_exception_handler(self._give_up)
@@ -123,24 +124,29 @@ def service_of(target: Target) -> Service:
     return load_service(target.service) if target.service else dumb_service()
 
 
-async def resolve(loop: asyncio.AbstractEventLoop, target: Target) -> tuple[Any, Any]:
+async def resolve(
+    loop: asyncio.AbstractEventLoop,
+    target: Target,
+    family: socket.AddressFamily = socket.AF_UNSPEC,
+) -> tuple[Any, Any]:
     """Return the target's address: its family, and what `socket.connect` takes.
 
     Of several, as ``localhost`` often has them, the first that can be connected to.
 
+    :param family: which it has to be of.
     :raises OSError: if there is none of that name.
     """
-    try:
-        found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise OSError(f"there is no host {target.host!r}: {error.strerror}") from None
-    for family, _, _, _, address in found[:-1]:
+    with explained(target.host, family):
+        found = await loop.getaddrinfo(
+            target.host, target.port, family=family, type=socket.SOCK_STREAM
+        )
+    for kind, _, _, _, address in found[:-1]:
         try:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
+            with socket.socket(kind, socket.SOCK_STREAM) as probe:
                 probe.setblocking(False)
                 async with asyncio.timeout(_PROBE):
                     await loop.sock_connect(probe, address)
         except OSError:
             continue
-        return family, address
+        return kind, address
     return found[-1][0], found[-1][4]

@@ -3,24 +3,33 @@
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from ..conducting import conduct
 from ..plan import Profile
-from ..plan.units import show_duration, show_quantity
+from ..plan.units import show_quantity
 from ..results import Result, Threshold
 from ..searching import Bisection
+from ..views import tables
 from . import option_types as types
 from . import status
-from .load import Load, load_options
+from .load import Load, load_options, refuse
 from .output import FILE, Cut, cut_short, end, json_to, show_answer
 
 #: The share of the planned requests that has to be answered for a rate to be held.
 ACHIEVED = 0.99
 #: How often the rate that was found is tried once more, each time a lower one.
 CONFIRMATIONS = 3
+
+_REFUSED: Final = {
+    "rate": "rates are what is looked for, from --start to --limit",
+    "duration": "--step says how long each rate is tried",
+    "requests": "--step says how long each rate is tried",
+    "stages": "--start, --step and --limit say what is tried",
+    "think": "who sends at a rate has no time to think",
+}
 
 
 @dataclass(slots=True)
@@ -76,7 +85,7 @@ class Search:
               help="The highest rate that is tried.")  # fmt: skip
 @click.option("--step", type=types.TIMEOUT, default="3s", show_default=True,
               help="How long each rate is tried; the last one twice as long.")  # fmt: skip
-@click.option("--precision", type=click.FloatRange(0.001, 1), default=0.05, show_default=True,
+@click.option("--precision", type=types.PRECISION, default=0.05, show_default=True,
               help="How near to the highest rate to come, as a share of it.")  # fmt: skip
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text",
               show_default=True, help="The form of the result.")  # fmt: skip
@@ -96,8 +105,9 @@ def find_max(
     """Find the highest rate at which the server at HOST:PORT meets all of --slo.
 
     It also has to answer 99 % of what is planned. Rates are doubled, then bisected, and the one
-    found is tried once more. -d, -R, --stages and --think have no meaning here.
+    found is tried once more. There is no place for -R, -d, -n, --stages and --think.
     """
+    refuse(context, **_REFUSED)
     search, bisection = Search(load, conditions, step), Bisection(start, precision, highest=limit)
     with cut_short(lambda: search.steps) as cut:
         _find(search, bisection)
@@ -126,13 +136,12 @@ def _find(search: Search, bisection: Bisection) -> None:
 
 
 def _line(rate: float, result: Result, *, held: bool) -> str:
-    response = result.tally.response
+    p50, p99 = tables.percentiles(result.tally.response, 50, 99)
     verdict = "held" if held else "invalid" if result.doubts else "missed"
     verdict = "cut off" if result.interrupted else verdict
     return (
         f"{show_quantity(rate):>8}/s  {verdict:8} {show_quantity(result.rate):>8}/s answered"
-        f"  p50 {show_duration(response.percentile(50))}"
-        f"  p99 {show_duration(response.percentile(99))}  {result.tally.errors:,} errors"
+        f"  p50 {p50}  p99 {p99}  {result.tally.errors:,} errors"
     )
 
 

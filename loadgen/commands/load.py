@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from dumb_async import ServiceNotFound
 from dumb_async.hosting import raise_descriptor_limit
@@ -19,6 +20,8 @@ from . import option_types as types
 
 #: Descriptors an agent needs besides those of its connections.
 RESERVED: Final = 32
+#: Where a value comes from that somebody gave.
+_GIVEN: Final = {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
 #: Seconds a run lasts if nothing else ends it.
 DEFAULT_DURATION: Final = 10.0
 
@@ -65,7 +68,7 @@ _PLAN: Final = (
                  help="When a connection that is being made is given up."),
     click.option("--max-inflight", type=types.MANY, default="100k", show_default=True,
                  help="Requests of an open loop that may be under way or wait for a connection."),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
+    click.option("--seed", type=types.COUNT, default=0, show_default=True,
                  help="What all that is random follows from."),
 )  # fmt: skip
 _MACHINE: Final = (
@@ -110,6 +113,19 @@ def load_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed((*_PLAN, *_MACHINE)):
         option(run)
     return click.argument("target", type=types.TARGET, metavar="HOST:PORT")(run)
+
+
+def refuse(context: click.Context, **reasons: str) -> None:
+    """See that options that would mean nothing here are not given.
+
+    :param reasons: what to do in place of each, by the name of its parameter.
+    :raises click.UsageError: if one is.
+    """
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name in reasons and source in _GIVEN:
+            flag = max(option.opts, key=len)
+            raise click.UsageError(f"{flag} has no meaning here: {reasons[option.name]}")
 
 
 def load_of(target: Target, given: dict[str, Any]) -> Load:

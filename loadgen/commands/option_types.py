@@ -1,65 +1,42 @@
 """Types of options: each reads text, and says in one line what is wrong with it."""
 
-from collections.abc import Callable
-from typing import Any
-
-import click
-
-from dumb_async.hosting import read_cpus
+from dumb_async.hosting import Count, Duration, Number, Parsed, Port, read_cpus, read_share
 
 from ..engine import Target
+from ..engine.addresses import check_host
 from ..engine.dialer import sources_between
-from ..plan import Mix, Profile, Share, Think, duration, quantity
+from ..plan import Mix, Profile, Share, Think
+from ..plan.units import rate
 from ..results import Threshold
-
-
-class Parsed(click.ParamType[Any]):
-    """What a function reads, which raises `ValueError` for what it can not."""
-
-    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
-        self.name = name
-        self._read = read
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read ``value``, unless that was done."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._read(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-def _positive(read: Callable[[str], float]) -> Callable[[str], float]:
-    def checked(text: str) -> float:
-        value = read(text)
-        if not value:
-            raise ValueError(f"{text!r} is not more than 0")
-        return value
-
-    return checked
-
-
-def _count(text: str) -> int:
-    value = quantity(text)
-    if value != int(value):
-        raise ValueError(f"{text!r} is not a whole number")
-    return int(value)
 
 
 def _target(text: str) -> Target:
     host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
-    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-        raise ValueError(f"{text!r} is not HOST:PORT")
-    return Target(host, int(port))
+    if not (port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536):
+        raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:8090 or [::1]:8090")
+    return Target(check_host(host.removeprefix("[").removesuffix("]") or "127.0.0.1"), int(port))
 
 
-DURATION = Parsed("DURATION", duration)
-TIMEOUT = Parsed("DURATION", _positive(duration))
-COUNT = Parsed("N", _count)
-MANY = Parsed("N", lambda text: int(_positive(_count)(text)))
-RATE = Parsed("N", _positive(quantity))
+class _Rate(Number):
+    """How many a second, more than 0."""
+
+    read = staticmethod(rate)
+
+
+class _Share(Number):
+    """A share, also in percent."""
+
+    name = "SHARE"
+    read = staticmethod(read_share)
+
+
+DURATION = Duration(0)
+TIMEOUT = Duration(0, min_open=True)
+COUNT = Count(0)
+MANY = Count(1)
+RATE = _Rate(0, min_open=True)
+PRECISION = _Share(0.001, 1)
+PORT = Port(0, 65535)
 MIX = Parsed("MIX", Mix.parse)
 THINK = Parsed("DURATION", Think.parse)
 STAGES = Parsed("STAGES", Profile.parse)

@@ -11,7 +11,7 @@ from ..plan import Share
 from ..results import Threshold
 from . import option_types as types
 from . import status
-from .load import Load, load_options
+from .load import Load, load_options, refuse
 from .output import FILE, FORMS, end, fail, hdr_to, json_to, publisher, show, view_of
 
 
@@ -21,7 +21,7 @@ from .output import FILE, FORMS, end, fail, hdr_to, json_to, publisher, show, vi
               help="The form of the result.")  # fmt: skip
 @click.option("--out", type=FILE, help="Write the result as JSON to this file, too.")
 @click.option("--hdr", type=FILE, help="Write response times to this file, as an HdrHistogram log.")
-@click.option("--metrics-port", type=click.IntRange(0, 65535),
+@click.option("--metrics-port", type=types.PORT,
               help="Serve metrics on this port while it runs; 0 picks a free one.")  # fmt: skip
 @click.option("--threshold", "thresholds", type=types.THRESHOLD, multiple=True,
               help="What the result has to meet: 'p99<50ms', 'errors<0.1%'.")  # fmt: skip
@@ -42,6 +42,9 @@ def run(
     on_leash: bool,
 ) -> None:
     """Load the server at HOST:PORT, and say how it did."""
+    if load.job.plan.rate is None:
+        closed = "it is of an open loop, see --rate"
+        refuse(context, arrival=closed, max_inflight=closed)
     load = load.changed(share=share)
     try:
         result = conduct(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from ..results import NoResult, Result, Threshold, doubts, merge
+from ..results import NoResult, Result, Threshold, doubts, merge, mismatches
 from . import option_types as types
 from . import status
-from .output import FILE, FORMS, end, fail, hdr_to, json_to, show
+from .output import FILE, FORMS, end, fail, hdr_to, json_to, say, show
 
 SAVED = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -23,7 +23,10 @@ def merge_command(context: click.Context, files: tuple[Path, ...], out: Path | N
 
     Their counts are added, so percentiles are those of all requests together.
     """
-    result = merge([_read(file) for file in files])
+    results = [_read(file) for file in files]
+    for line in mismatches(list(zip(map(str, files), results, strict=True))):
+        say(line)
+    result = merge(results)
     result.doubts = list(dict.fromkeys([*result.doubts, *doubts(result)]))
     answer = result.as_json()
     shown = (lambda: click.echo(json.dumps(answer))) if out is None else (lambda: None)

@@ -13,7 +13,7 @@ from ..engine import Target
 from ..plan.units import show_duration, show_quantity
 from ..results import Threshold
 from ..scenarios import SCENARIOS, Beside, Made, Played, Scenario, Verdict, play_all
-from ..views import console_for
+from ..views import console_for, tables
 from . import option_types as types
 from . import status
 from .output import FILE, cut_short, end, json_to, show_answer
@@ -146,9 +146,7 @@ def _row(played: Played) -> list[str]:
         figures = ["never", "never", "never", ""]
     else:
         tally = played.bystander.tally
-        response = tally.response
-        latencies = [*response.percentiles([50, 99]), response.max]
-        figures = [*(show_duration(value) for value in latencies), f"{tally.errors:,}"]
+        figures = [*tables.percentiles(tally.response, 50, 99, 100), f"{tally.errors:,}"]
     return [played.scenario.name, *figures, played.verdict.value, _trouble(played)]
 
 

@@ -91,4 +91,4 @@ def _figures(figures: dict[str, float]) -> Iterator[str]:
         elif name.endswith("_s"):
             yield f"{unit} {show_duration(value)}"
         else:
-            yield f"{value / 1024:.1f} KiB a connection"
+            yield f"{value / 1024:.1f} KiB a connection" if value else "no memory was measured"

@@ -8,17 +8,35 @@ from typing import Any, Final
 import click
 from rich.table import Table
 
+from dumb_async.hosting import Parsed, read_count
+
 from ..conducting import conduct
-from ..plan import Profile, quantity
-from ..plan.units import show_duration, show_quantity
+from ..plan import Profile
+from ..plan.units import rate, show_quantity
 from ..searching import Curve, Point
-from ..views import console_for
+from ..views import console_for, tables
 from . import option_types as types
 from . import status
-from .load import Load, load_options, warn_of_descriptors
+from .load import Load, load_options, refuse, warn_of_descriptors
 from .output import FILE, cut_short, end, json_to, show_answer
 
 KINDS: Final = ("connections", "rate")
+_REFUSED: Final = {
+    "rate": "--over rate=... says it, and --over connections=... is a closed loop",
+    "duration": "--step says how long each load lasts",
+    "requests": "--step says how long each load lasts",
+    "stages": "--over and --step say what is sent",
+}
+_REFUSED_OVER: Final = {
+    "connections": {
+        "connections": "--over says how many",
+        "ramp": "all connections of a step are there from its beginning",
+        "connect_rate": "all connections of a step are there from its beginning",
+        "arrival": "it is of an open loop: use --over rate=...",
+        "max_inflight": "it is of an open loop: use --over rate=...",
+    },
+    "rate": {"think": "who sends at a rate has no time to think"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +55,17 @@ class Over:
         kind, _, values = text.partition("=")
         if kind not in KINDS or not values:
             raise ValueError(f"{text!r} is not such as connections=1,10,100 or rate=1k,2k,4k")
-        levels = tuple(sorted(quantity(value) for value in values.split(",")))
-        if not levels[0] or (kind == "connections" and any(level % 1 for level in levels)):
-            raise ValueError(f"{text!r} has a level that is no number of {kind} over 0")
+        read = read_count if kind == "connections" else rate
+        levels = tuple(sorted(float(read(value)) for value in values.split(",")))
+        if not levels[0]:
+            raise ValueError(f"{text!r} has a level that is not over 0")
         return cls(kind, levels)
 
 
 @click.command()
 @load_options
 @click.option(
-    "--over", type=types.Parsed("WHAT=LIST", Over.parse), required=True,
+    "--over", type=Parsed("WHAT=LIST", Over.parse), required=True,
     help="connections=1,10,100 in a closed loop, or rate=1k,2k,4k in an open one.",
 )  # fmt: skip
 @click.option("--step", type=types.TIMEOUT, default="3s", show_default=True,
@@ -72,6 +91,7 @@ def sweep(
 
     After the highest load the lowest comes once more, to see whether the server recovers.
     """
+    refuse(context, **_REFUSED, **_REFUSED_OVER[over.kind])
     curve = Curve(over.kind)
     with cut_short(lambda: bool(curve.points)) as cut:
         for value in over.values:
@@ -121,13 +141,11 @@ def _show(curve: Curve) -> None:
 
 
 def _row(point: Point) -> list[str]:
-    response = point.result.tally.response
-    latencies = [*response.percentiles([50, 99]), response.max]
     return [
         show_quantity(point.offered),
         show_quantity(point.result.rate),
         show_quantity(point.goodput),
-        *(show_duration(value) for value in latencies),
+        *tables.percentiles(point.result.tally.response, 50, 99, 100),
         f"{point.result.tally.errors:,}",
     ]
 

@@ -1,7 +1,7 @@
 """What goes wrong, by phase and cause, each with what to do about it."""
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -44,16 +44,17 @@ ADVICE: Final = {
     " per process with --workers",
     Cause.EADDRNOTAVAIL: "no local port or address was free: use more addresses with --source-ip,"
     " reconnect less often, or widen net.ipv4.ip_local_port_range",
-    Cause.UNREACHABLE: "no way leads there: check address and network",
+    Cause.UNREACHABLE: "no way leads there from here: check address, network and firewall",
     Cause.WRONG_REPLY: "the server did not say what the protocol has it say: nothing it says can be"
     " relied on",
     Cause.REJECTED: "the server understood the request and refuses it: check --mix against its"
     " limits",
     Cause.BUSY: "the server has as many clients as it takes: use fewer connections, or raise its"
     " --limit-connections",
-    Cause.OVERLOAD: "more requests waited for a connection than --max-inflight allows: the server"
-    " is slower than the rate, or there are too few connections",
-    Cause.OTHER: "see the text of the error",
+    Cause.OVERLOAD: "more requests waited for a connection than --max-inflight allows, or they"
+    " waited still at the end: the server, or this generator, is slower than the rate, or there are"
+    " too few connections",
+    Cause.OTHER: "the system did not say",
 }
 
 _BY_ERRNO: Final = {
@@ -69,15 +70,33 @@ _BY_ERRNO: Final = {
     errno.EHOSTUNREACH: Cause.UNREACHABLE,
     errno.ENETUNREACH: Cause.UNREACHABLE,
     errno.ENETDOWN: Cause.UNREACHABLE,
+    errno.EAFNOSUPPORT: Cause.UNREACHABLE,  # IPv6 is off
+    errno.EINVAL: Cause.UNREACHABLE,  # such as fe80::1 without %interface
+    errno.EACCES: Cause.UNREACHABLE,  # a firewall, or a broadcast address
+    errno.EPERM: Cause.UNREACHABLE,
 }
+
+
+#: Before what the system said.
+_SAID: Final = "the system says: "
+
+
+def _text(error: BaseException | None) -> str:
+    """What the system says, in one line."""
+    said = (isinstance(error, OSError) and error.strerror) or str(error or "")
+    return " ".join(said.split()) or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True, order=False)
 class Fault:
-    """A kind of error."""
+    """A kind of error.
+
+    :param text: what the system said of the first, where its kind says nothing.
+    """
 
     phase: Phase
     cause: Cause
+    text: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, phase: Phase, error: BaseException | None) -> "Fault":
@@ -85,12 +104,22 @@ class Fault:
         if isinstance(error, TimeoutError) and error.errno is None:
             return cls(phase, Cause.TIMEOUT)
         number = error.errno if isinstance(error, OSError) else None
-        return cls(phase, _BY_ERRNO.get(number or 0, Cause.OTHER))
+        cause = _BY_ERRNO.get(number or 0, Cause.OTHER)
+        return cls(phase, cause, _text(error) if cause is Cause.OTHER else "")
 
     @property
     def advice(self) -> str:
         """What to do about it."""
-        return ADVICE[self.cause]
+        return f"{_SAID}{self.text}" if self.text else ADVICE[self.cause]
+
+    @classmethod
+    def read(cls, phase: str, cause: str, advice: str) -> "Fault":
+        """Take in what was written of one.
+
+        :raises ValueError: if there is no such phase or cause.
+        """
+        said = advice.removeprefix(_SAID) if advice.startswith(_SAID) else ""
+        return cls(Phase(phase), Cause(cause), said)
 
     def __str__(self) -> str:
         return f"{self.phase.value}: {self.cause.value}"

@@ -99,6 +99,11 @@ class Histogram:
     __hash__ = None  # type: ignore[assignment]
 
 
+def last() -> int:
+    """The bucket of the longest latency: there is none after it."""
+    return _bucket(LONGEST)
+
+
 def _bucket(value: int) -> int:
     """The bucket of a number of microseconds."""
     shift = max(value.bit_length() - _EXACT, 0)

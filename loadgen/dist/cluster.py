@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from ..engine.addresses import check_host
 from ..shelter import sheltered
 
 #: Seconds in which a scheduler has to answer.
@@ -52,19 +53,51 @@ def cluster(scheduler: str | None, workers: int) -> Iterator[Any]:
             _check_address(scheduler)
         try:
             client = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
-        except (OSError, TimeoutError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - of many libraries; what matters is its text
             raise CannotShare(f"no scheduler at {scheduler}: {_first_line(error)}") from None
         yield stack.enter_context(client)
 
 
 def _check_address(scheduler: str) -> None:
-    """See that it can be one; Dask's own complaint leaves half a client behind."""
-    from distributed.comm.addressing import parse_address  # noqa: PLC0415 - an extra
+    """See that it can be one; Dask's own complaint leaves half a client behind.
+
+    :raises CannotShare: if it can not.
+    """
+    from distributed.comm.addressing import parse_address, parse_host_port  # noqa: PLC0415
     from distributed.comm.registry import backends  # noqa: PLC0415
 
-    scheme, _ = parse_address(scheduler)
-    if scheme not in backends:
-        raise CannotShare(f"no scheduler at {scheduler}: it is not such as tcp://HOST:8786")
+    try:
+        scheme, place = parse_address(scheduler)
+        host, port = parse_host_port(place)
+        check_host(host)
+        if scheme not in backends or not 0 < int(port) < 65536:
+            raise ValueError
+    except ValueError:
+        raise CannotShare(
+            f"no scheduler at {scheduler!r}: it is not such as tcp://HOST:8786"
+        ) from None
+    if scheme in {"tls", "wss"}:
+        _check_security(scheduler)
+
+
+def _check_security(scheduler: str) -> None:
+    """See that there is what TLS needs.
+
+    :raises CannotShare: if not.
+    """
+    from distributed.security import Security  # noqa: PLC0415 - an extra
+
+    try:
+        context = Security().get_connection_args("client")["ssl_context"]  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:  # a file that is not there, or no certificate
+        why = f"Dask's TLS configuration cannot be used: {_first_line(error)}"
+        raise CannotShare(f"no scheduler at {scheduler}: {why}") from None
+    if context is None:
+        raise CannotShare(
+            f"no scheduler at {scheduler}: Dask has no TLS configuration here; set"
+            " distributed.comm.tls.ca-file, .client.cert and .client.key, as in"
+            " https://distributed.dask.org/en/stable/tls.html"
+        )
 
 
 def workers_of(client: Any) -> dict[str, float]:

@@ -248,16 +248,15 @@ class Engine:
         self.seconds = plan.seconds if plan.seconds is not None else float("inf")
         lots = draw(plan.mix, self.service, self.tally)
         if plan.rate is not None:
-            self.feed = OpenLoop(self, lots, plan.schedule())
+            self.feed = OpenLoop(self, lots, plan)
         elif plan.think.seconds:
             self.feed = ThinkingLoop(self, lots, plan.script())
         else:
             self.feed = ClosedLoop(self, lots, plan.script())
-        now = monotonic()
         for client in self.clients:
             client.queued = False
             if client.transport is not None:
-                self.feed.feed(client, now)
+                self.feed.feed(client, monotonic())
 
     def _measure(self, begin: float) -> None:
         """Forget what the warm-up counted, and begin."""

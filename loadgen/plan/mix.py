@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
+from .units import quantity
+
 #: Of SplitMix64 (Steele, Lea, Flood 2014): a generator whose n-th number needs no other.
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 _FIRST: Final = 0xBF58476D1CE4E5B9
@@ -46,9 +48,9 @@ class Mix:
             request, given, weight = part.rpartition("=")
             requests.append((request if given else part).strip().encode())
             try:
-                weights.append(float(weight) if given else 1.0)
+                weights.append(quantity(weight) if given else 1.0)
             except ValueError:
-                raise ValueError(f"{weight!r} is no weight for {request!r}") from None
+                raise ValueError(f"{weight!r} is no weight for {request!r}, such as 80") from None
         return cls(tuple(requests), tuple(weights))
 
     def __str__(self) -> str:

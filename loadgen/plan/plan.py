@@ -1,8 +1,9 @@
 """The plan of a run, and the part of it that one agent has."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final
 
 from .arrivals import Arrivals
@@ -31,7 +32,7 @@ class Share:
         :raises ValueError: if it is none.
         """
         index, _, of = text.partition("/")
-        if not (index.isdecimal() and of.isdecimal()):
+        if not (text.isascii() and index.isdecimal() and of.isdecimal()):
             raise ValueError(f"{text!r} is not a share such as 0/8 or 7/8")
         return cls(int(index), int(of))
 
@@ -84,6 +85,28 @@ class Plan:
         """Whether clients come and go by a profile, not all at the beginning."""
         return len({level for stage in self.clients.stages for level in stage.levels}) > 1
 
+    @property
+    def lasts(self) -> float:
+        """Seconds that an open loop lasts: to the end of its time, and not to its last request.
+
+        With a number of requests it is when the one after them would be due; in a Poisson process
+        that is nobody's to say, and it ends with them.
+        """
+        assert self.rate is not None
+        ends = [self.rate.seconds, math.inf if self.seconds is None else self.seconds]
+        if self.requests is not None and self.arrivals is Arrivals.CONSTANT:
+            ends += self.rate.instants(iter([float(self.requests)]))
+        return min(ends)
+
+    def due(self, seconds: float) -> int:
+        """How many requests of an open loop are this agent's in its first ``seconds``.
+
+        Those of a Poisson process are as many on the average.
+        """
+        assert self.rate is not None
+        number = math.ceil(self.rate.area(seconds))
+        return self.share.count(number if self.requests is None else min(number, self.requests))
+
     def warm_up(self, seconds: float) -> "Plan":
         """What is sent for ``seconds`` before this plan: the like of its beginning."""
         rate = self.rate and Profile.constant(self.rate.stages[0].begin, seconds)
@@ -104,5 +127,7 @@ class Plan:
         """Yield what this agent sends in an open loop: seconds from the start, choice."""
         assert self.rate is not None
         instants = self.rate.instants(self.arrivals.areas(self.seed))
+        if self.seconds is not None and self.seconds < self.rate.seconds:
+            instants = takewhile(self.seconds.__gt__, instants)
         mine = islice(instants, self.share.index, None, self.share.of)
         return zip(mine, self.script(), strict=False)

@@ -29,6 +29,10 @@ class Stage:
         """What comes together in it."""
         return self.seconds * (self.begin + self.end) / 2
 
+    def by(self, seconds: float) -> float:
+        """What has come together after ``seconds``, which are in it."""
+        return seconds * (self.begin + seconds * (self.end - self.begin) / self.seconds / 2)
+
     def when(self, area: float) -> float:
         """Seconds after which ``area`` has come together; ``area`` is in it."""
         slope = (self.end - self.begin) / self.seconds
@@ -82,6 +86,15 @@ class Profile:
     def highest(self) -> float:
         """The highest level."""
         return max(max(stage.begin, stage.end) for stage in self.stages)
+
+    def area(self, seconds: float) -> float:
+        """What has come together after ``seconds``, or all there is."""
+        area = 0.0
+        for stage in self.stages:
+            if seconds < stage.seconds:
+                return area + stage.by(max(seconds, 0.0))
+            area, seconds = area + stage.area, seconds - stage.seconds
+        return area
 
     def instants(self, areas: Iterator[float]) -> Iterator[float]:
         """Yield when each of ``areas``, which increase, has come together; end with the last.

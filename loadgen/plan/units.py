@@ -1,58 +1,49 @@
-"""Durations and quantities as people write them: ``100ms``, ``10s``, ``5k``."""
+"""Durations and quantities: read as everywhere in this project, and written in three digits."""
 
 import math
-import re
-from collections.abc import Mapping
 from typing import Final
 
-_SECONDS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
-_TIMES: Final = {"k": 1e3, "M": 1e6, "": 1.0}
+from dumb_async.hosting import read_duration as duration
+from dumb_async.hosting import read_number as quantity
+
+__all__ = ["duration", "quantity", "rate", "show_duration", "show_quantity"]
+
+_LARGE: Final = ((" G", 1e9), (" M", 1e6), (" k", 1e3))
 
 
-def duration(text: str) -> float:
-    """Read a duration: a number with ``us``, ``ms``, ``s``, ``m`` or ``h`` behind it.
+def rate(text: str) -> float:
+    """Read how many a second: ``1.5k``, also as ``1.5k/s``.
 
-    :returns: seconds, 0 or more. A number alone is seconds.
     :raises ValueError: for anything else.
     """
-    return _read(text, _SECONDS, "a duration such as 100ms, 10s or 5m")
-
-
-def quantity(text: str) -> float:
-    """Read a number, with ``k`` for a thousand or ``M`` for a million behind it.
-
-    :returns: 0 or more.
-    :raises ValueError: for anything else.
-    """
-    return _read(text, _TIMES, "a number such as 800, 20k or 1.5M")
+    return quantity(text.strip().removesuffix("/s"))
 
 
 def show_duration(seconds: float) -> str:
     """Write a duration in three digits, in the unit that suits it; whole microseconds."""
+    rounded = _rounded(seconds)
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= size:
+        if rounded >= size:
             return f"{_digits(seconds / size)} {unit}"
     return f"{seconds * 1e6:.0f} µs"
 
 
 def show_quantity(number: float) -> str:
-    """Write a number in three digits, in thousands or millions where there are as many."""
-    for unit, size in ((" M", 1e6), (" k", 1e3)):
-        if number >= size:
+    """Write a number in three digits, in thousands, millions … where there are as many."""
+    rounded = _rounded(number)
+    for unit, size in _LARGE:
+        if rounded >= size:
             return f"{_digits(number / size)}{unit}"
     return _digits(number) if number % 1 else f"{number:.0f}"
 
 
+def _rounded(number: float) -> float:
+    """The number in three digits; those before the point are all kept."""
+    return float(f"{number:.2e}") if number < 1000 else number
+
+
 def _digits(number: float) -> str:
-    whole = len(str(int(number)))
-    return f"{number:.{max(3 - whole, 0)}f}"
-
-
-def _read(text: str, units: Mapping[str, float], wanted: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-z]*)", text.strip(), re.ASCII)
-    if match is None or match[2] not in units:
-        raise ValueError(f"{text!r} is not {wanted}")
-    value = float(match[1]) * units[match[2]]
-    if not math.isfinite(value):
-        raise ValueError(f"{text!r} is too much")
-    return value
+    rounded = _rounded(number)
+    if not rounded:
+        return "0"
+    return f"{rounded:.{max(2 - math.floor(math.log10(abs(rounded))), 0)}f}"

@@ -1,10 +1,13 @@
 """Results: what is kept of a run, shown of it, and asked of it."""
 
-from .result import PERCENTILES, SCHEMA, Agent, NoResult, Result, merge, summary
+from .merging import merge, mismatches
+from .reading import NoResult, load
+from .result import PERCENTILES, SCHEMA, Agent, Result, summary
 from .thresholds import Threshold
-from .validity import doubts
+from .validity import LEAST, doubts
 
 __all__ = [
+    "LEAST",
     "PERCENTILES",
     "SCHEMA",
     "Agent",
@@ -12,6 +15,8 @@ __all__ = [
     "Result",
     "Threshold",
     "doubts",
+    "load",
     "merge",
+    "mismatches",
     "summary",
 ]

@@ -1,21 +1,17 @@
 """The result of a run: counts, where they come from, and a JSON form of them."""
 
-import json
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from ..counts import Cause, Commanded, Fault, Histogram, Phase, Tally
+from ..counts import Histogram, Tally
 from ..engine.vitals import Vitals
+from . import reading
+from .reading import NoResult, load
 
 #: The form of the JSON, and its version: a new number where a reader of the old one fails.
 SCHEMA: Final = "dumb_async.loadgen.result/1"
 PERCENTILES: Final = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
-
-
-class NoResult(ValueError):
-    """What was read is not a result; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +117,7 @@ class Result:
 
         :raises NoResult: if it is none, or one of another version.
         """
-        try:
-            return cls.from_data(json.loads(text))
-        except NoResult:
-            raise
-        except ValueError as error:
-            raise NoResult(f"it is not JSON: {error}") from None
+        return cls.from_data(load(text))
 
     @classmethod
     def from_data(cls, data: Any) -> "Result":
@@ -139,41 +130,32 @@ class Result:
             raise NoResult(f"its schema is {schema!r}, not {SCHEMA!r}")
         try:
             return cls(
-                tally=_tally_from(data),
-                agents=[_agent_from(agent) for agent in data["agents"]],
-                **{name: data[name] for name in _AS_THEY_ARE},
+                tally=reading.tally(data),
+                agents=reading.listed(data["agents"], _agent_from),
+                **{name: read(data[name]) for name, read in _AS_THEY_ARE.items()},
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise NoResult(f"it lacks something, or has it in another form: {error!r}") from None
+        except KeyError as error:
+            raise NoResult(f"it lacks {error}") from None
+        except (TypeError, AttributeError, RecursionError) as error:
+            raise NoResult(f"something in it has another form: {error}") from None
 
 
-_AS_THEY_ARE: Final = (
-    "arguments",
-    "begun",
-    "machine",
-    "versions",
-    "interrupted",
-    "wrong",
-    "doubts",
-)
+def _wrong(value: Any) -> list[str] | None:
+    """What was asked and what came, or nothing."""
+    if value is not None and len(reading.listed(value, reading.text)) != 2:
+        raise NoResult("a wrong reply is what was asked and what came")
+    return value  # type: ignore[no-any-return]
 
 
-def merge(results: Sequence[Result]) -> Result:
-    """Add the counts of results that ran side by side; the first one's arguments stay."""
-    total, first = Tally(), results[0]
-    for result in results:
-        total.add(result.tally)
-    return Result(
-        tally=total,
-        agents=[agent for result in results for agent in result.agents],
-        arguments=first.arguments,
-        begun=min(result.begun for result in results),
-        machine=first.machine,
-        versions=first.versions,
-        interrupted=any(result.interrupted for result in results),
-        wrong=next((result.wrong for result in results if result.wrong), None),
-        doubts=list(dict.fromkeys(doubt for result in results for doubt in result.doubts)),
-    )
+_AS_THEY_ARE: Final[dict[str, Callable[[Any], Any]]] = {
+    "arguments": reading.mapped,
+    "begun": reading.instant,
+    "machine": reading.mapped,
+    "versions": reading.mapped,
+    "interrupted": reading.truth,
+    "wrong": _wrong,
+    "doubts": lambda value: reading.listed(value, reading.text),
+}
 
 
 def summary(histogram: Histogram, at_least: Histogram | None = None) -> dict[str, Any]:
@@ -221,40 +203,7 @@ def _agent_as_json(agent: Agent) -> dict[str, Any]:
     return {"share": agent.share, "lost": vitals is None, **used}
 
 
-def _agent_from(data: dict[str, Any]) -> Agent:
-    if data["lost"]:
-        return Agent(data["share"], None)
-    return Agent(data["share"], Vitals(**{one.name: data[one.name] for one in fields(Vitals)}))
-
-
-def _tally_from(data: dict[str, Any]) -> Tally:
-    kinds = [
-        (Fault(Phase(kind["phase"]), Cause(kind["cause"])), kind)
-        for kind in data["errors"]["kinds"]
-    ]
-    return Tally(
-        commands={request: _commanded_from(one) for request, one in data["commands"].items()},
-        lag=_histogram_from(data["lag_s"]),
-        connect=_histogram_from(data["connect_s"]),
-        lost_requests=Counter({f: kind["requests"] for f, kind in kinds if kind["requests"]}),
-        lost_connections=Counter(
-            {f: kind["connections"] for f, kind in kinds if kind["connections"]}
-        ),
-        planned=data["planned"],
-        connections=data["connections"]["made"],
-        clients=data["connections"]["clients"],
-        never_served=data["connections"]["never_served"],
-    )
-
-
-def _commanded_from(data: dict[str, Any]) -> Commanded:
-    return Commanded(
-        sent=data["sent"],
-        response=_histogram_from(data["response_s"]),
-        service=_histogram_from(data["service_s"]),
-        at_least=_histogram_from(data["response_s"], "at_least_counts"),
-    )
-
-
-def _histogram_from(data: dict[str, Any], name: str = "counts") -> Histogram:
-    return Histogram({int(bucket): int(count) for bucket, count in data[name]})
+def _agent_from(value: Any) -> Agent:
+    data = reading.mapped(value)
+    lost = reading.truth(data["lost"])
+    return Agent(reading.text(data["share"]), None if lost else reading.vitals(data))

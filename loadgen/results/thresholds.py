@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from dumb_async.hosting import read_share
+
 from ..counts import Histogram
-from ..plan.units import duration, quantity, show_duration, show_quantity
+from ..plan.units import duration, quantity, rate, show_duration, show_quantity
 from .result import Result
 
 _COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
@@ -16,7 +18,9 @@ _COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_FORM: Final = re.compile(r"\s*(?:(\w+)\.)?(\w+(?:\.\d+)?)\s*(<=|>=|<|>)\s*(\S+)\s*")
+_FORM: Final = re.compile(
+    r"\s*(?:(\w+)\.)?(\w+(?:\.\d+)?)\s*(<=|>=|<|>)\s*(\S|\S.*\S)\s*", re.ASCII
+)
 _HISTOGRAMS: Final[dict[str, Callable[[Result], Histogram]]] = {
     "response": lambda result: result.tally.response,
     "service": lambda result: result.tally.service,
@@ -62,13 +66,12 @@ class Threshold:
         of, figure, comparison, limit = match.groups()
         if of is None and figure in _NUMBERS:
             if limit.endswith("%") and figure == "errors":
-                share = quantity(limit[:-1]) / 100
-                return cls(text, "", figure, comparison, share, ratio=True)
-            return cls(text, "", figure, comparison, quantity(limit))
+                return cls(text, "", figure, comparison, read_share(limit), ratio=True)
+            return cls(text, "", figure, comparison, _number(figure, limit, text))
         of = of or "response"
         if of not in _HISTOGRAMS or _latency(figure) is None:
             raise ValueError(f"{text!r} is not a threshold such as {HELP}")
-        return cls(text, of, figure, comparison, duration(limit))
+        return cls(text, of, figure, comparison, _time(limit, text))
 
     def value(self, result: Result) -> float:
         """Return what the result has for it: seconds, a number, or a share."""
@@ -89,11 +92,38 @@ class Threshold:
     def show(self, result: Result) -> str:
         """Say in one line whether it is met, and by what."""
         value = self.value(result)
-        if self.ratio:
+        if self.of and not _HISTOGRAMS[self.of](result).counts:
+            shown = "not measured"
+        elif self.ratio:
             shown = f"{value:.3%}"
         else:
             shown = show_duration(value) if self.of else show_quantity(value)
         return f"{'met' if self.is_met(result) else 'MISSED'}  {self.text}  (is {shown})"
+
+
+def _number(figure: str, limit: str, text: str) -> float:
+    """A limit of what is counted; of a part of an error, a share may be meant.
+
+    :raises ValueError: if it is none.
+    """
+    if figure == "rate":
+        return rate(limit)
+    number = quantity(limit)
+    if number % 1:
+        meant = f": for a share write errors<{number * 100:g}%" if figure == "errors" else ""
+        raise ValueError(f"{text!r} counts {figure}, and {limit} is not a whole number{meant}")
+    return number
+
+
+def _time(limit: str, text: str) -> float:
+    """A limit of a latency. Other tools take ``p99<50`` for milliseconds.
+
+    :raises ValueError: if it is none, or has no unit.
+    """
+    seconds = duration(limit)
+    if seconds and not limit[-1].isalpha():
+        raise ValueError(f"{text!r} has no unit: write {limit}ms or {limit}s")
+    return seconds
 
 
 def _latency(figure: str) -> Callable[[Histogram], float] | None:

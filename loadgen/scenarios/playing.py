@@ -8,9 +8,10 @@ from time import monotonic, sleep
 from typing import Any, Final
 
 from ..agents import Job
-from ..conducting import CannotRun, conduct
+from ..conducting import CannotRun, check_cpus, conduct
 from ..counts import Fault, Phase
 from ..engine import Options, Target
+from ..engine.addresses import explained
 from ..interrupting import interruptible, keep
 from ..plan import Plan, Profile
 from ..results import Result, Threshold
@@ -21,6 +22,8 @@ from .table import Scenario
 SLO: Final = (Threshold.parse("p99<50ms"),)
 #: Requests that the bystander's one connection may have under way: it never waits.
 _PIPELINE: Final = 10_000
+#: Seconds that a socket waits at the most: poll(2) counts milliseconds in an int.
+_LONGEST: Final = 86_400.0
 
 
 class Verdict(Enum):
@@ -154,6 +157,7 @@ def play(scenario: Scenario, target: Target, beside: Beside = DEFAULT) -> Played
         raise CannotRun(
             f"{target} does not answer PING: {fault.cause.value}; {fault.advice}"
         ) from None
+    check_cpus(beside.trouble_cpus)
     made, result, failure = Made(), None, ""
     if scenario.kind is None:
         result = _look_on(scenario, target, beside)
@@ -191,10 +195,8 @@ def address_of(target: Target) -> tuple[socket.AddressFamily, Any]:
 
     :raises OSError: if there is none of that name.
     """
-    try:
+    with explained(target.host):
         found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise OSError(f"there is no host {target.host!r}: {error.strerror}") from None
     return found[0][0], found[0][4]
 
 
@@ -217,7 +219,7 @@ def _ping(address: tuple[socket.AddressFamily, Any], timeout: float) -> None:
     :raises OSError: if it is not, or not in time.
     """
     with socket.socket(address[0], socket.SOCK_STREAM) as sock:
-        sock.settimeout(timeout)
+        sock.settimeout(min(timeout, _LONGEST))
         sock.connect(address[1])
         sock.sendall(b"PING\n")
         got = b""

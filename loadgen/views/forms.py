@@ -7,8 +7,8 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from ..counts import Histogram
-from ..plan.units import show_quantity
-from ..results import PERCENTILES, Result, Threshold
+from ..plan.units import show_duration, show_quantity
+from ..results import LEAST, PERCENTILES, Result, Threshold
 from . import tables
 from .text import plain, quoted
 
@@ -58,14 +58,16 @@ def as_csv(result: Result) -> str:
 
 
 def _row(histogram: Histogram) -> list[str]:
+    """Figures in seconds; empty ones where nothing was measured."""
     percentiles = histogram.percentiles(PERCENTILES.values())
     values = [histogram.min, histogram.mean, *percentiles, histogram.max]
-    return [f"{value:.6f}" for value in values]
+    return [f"{value:.6f}" if histogram.counts else "" for value in values]
 
 
 def _headline(result: Result) -> str:
     tally = result.tally
-    text = f"{tally.replies:,} replies in {result.elapsed:.2f} s: {show_quantity(result.rate)}/s"
+    replies = "1 reply" if tally.replies == 1 else f"{tally.replies:,} replies"
+    text = f"{replies} in {show_duration(result.elapsed)}: {show_quantity(result.rate)}/s"
     if tally.planned and result.sending:
         rate = show_quantity(tally.sent / result.sending)
         text += f"; {tally.sent:,} of {tally.planned:,} planned were sent, {rate}/s"
@@ -78,7 +80,7 @@ def _notes(result: Result) -> list[str]:
     """What there is to know besides figures."""
     tally = result.tally
     notes = [f"clients: {tally.clients:,}, connections made: {tally.connections:,}"]
-    used = [agent.vitals.busy for agent in result.agents if agent.vitals]
+    used = [a.vitals.busy for a in result.agents if a.vitals and a.vitals.sending_s >= LEAST]
     if used:
         notes[0] += f"; generator: {max(used):.0%} of a CPU"
     if tally.never_served:

@@ -1,6 +1,8 @@
 """Parts of what is shown, made of rich: the same for a live view and for a result."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
@@ -10,6 +12,8 @@ from ..plan.units import show_duration
 from ..results import PERCENTILES
 from .text import plain
 
+#: What stands where there is no figure.
+NOTHING: Final = "\N{EN DASH}"
 #: Lines of a latency histogram.
 BARS = 8
 _WIDTH = 40
@@ -42,6 +46,16 @@ def figures(histogram: Histogram, at_least: Histogram | None = None) -> list[str
     ]
 
 
+def percentiles(histogram: Histogram, *wanted: float) -> list[str]:
+    """Show what so many percent are at or below; 100 is the longest. A dash: nothing was measured.
+
+    :param wanted: in increasing order.
+    """
+    if not histogram.counts:
+        return [NOTHING for _ in wanted]
+    return [show_duration(value) for value in histogram.percentiles(wanted)]
+
+
 def bars(histogram: Histogram) -> Table:
     """Return a picture of a histogram: the latency doubles from line to line or more."""
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -63,15 +77,17 @@ def classes(histogram: Histogram, lines: int = BARS) -> list[tuple[float, int]]:
     """
     if not histogram.counts:
         return []
-    low, high = max(histogram.min, 1e-6), max(histogram.max, 2e-6)
-    factor = max((high / low) ** (1 / lines), 1.001)
-    result: list[tuple[float, int]] = [(low * factor**n, 0) for n in range(1, lines + 1)]
-    at = 0
+    low, high = max(histogram.min, 1e-6), histogram.max
+    if high <= low:
+        return [(high, histogram.total)]
+    factor = (high / low) ** (1 / lines)
+    # Where latencies are all about the same, some bounds look the same, and are one.
+    steps = [*(low * factor**n for n in range(1, lines)), high]
+    bounds = list({show_duration(bound): bound for bound in steps}.values())
+    counts = [0] * len(bounds)
     for micros, count in histogram:
-        while at < lines - 1 and micros / 1e6 > result[at][0]:
-            at += 1
-        result[at] = (result[at][0], result[at][1] + count)
-    return [(bound if n < lines - 1 else high, count) for n, (bound, count) in enumerate(result)]
+        counts[min(bisect_left(bounds, micros / 1e6), len(bounds) - 1)] += count
+    return list(zip(bounds, counts, strict=True))
 
 
 def errors(tally: Tally) -> Table:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from ..counts import Tally
-from ..plan.units import show_duration, show_quantity
+from ..plan.units import show_quantity
 from . import tables
 from .text import plain
 
@@ -121,11 +121,11 @@ class Lines:
 
     def update(self, tally: Tally, done: float | None) -> None:  # noqa: ARG002 - as every view
         """Print a line."""
-        p50, p99 = tally.response.percentiles([50, 99])
+        p50, p99 = tables.percentiles(tally.response, 50, 99)
         rate = self._rate.since(tally.replies)
         self._console.print(
             f"{monotonic() - self._begun:6.1f} s  {show_quantity(rate)}/s"
-            f"  p50 {show_duration(p50)}  p99 {show_duration(p99)}"
+            f"  p50 {p50}  p99 {p99}"
             f"  {tally.connected:,} connected  {tally.errors:,} errors",
         )
 

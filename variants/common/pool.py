@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from dumb_async.hosting import PAUSE, raise_descriptor_limit
+from dumb_async.hosting import PAUSE, Count, raise_descriptor_limit
 
 from .host import Host
 from .reports import joined, write_report
@@ -28,7 +28,7 @@ PATIENCE: Final = 2.0
 def workers_option(default: str) -> Callable[[Any], Any]:
     """The option --workers, for a model that takes ``default`` without it."""
     return click.option(
-        "--workers", type=click.IntRange(1, 512), help=f"How many workers.  [default: {default}]"
+        "--workers", type=Count(1, 512), help=f"How many workers.  [default: {default}]"
     )
 
 

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from dumb_async import ServiceNotFound
-from dumb_async.hosting import raise_descriptor_limit, read_size
+from dumb_async.hosting import Count, Parsed, Size, raise_descriptor_limit, read_share
 from dumb_async.starting import started
 from loadgen.commands import option_types as types
 from loadgen.commands.streams import forgiving
@@ -37,7 +37,10 @@ INTERRUPTED: Final = 130
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ValueError(f"{text!r} names nothing")
+    return names
 
 
 def _workload(text: str) -> Mapping[str, Mix]:
@@ -56,11 +59,8 @@ def _connections(text: str) -> tuple[int, ...]:
 
 
 def _threshold(text: str) -> float:
-    try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
+    share = read_share(text)
+    if not share < 1:
         raise ValueError(f"{text!r} is not from 0 % to below 100 %")
     return share
 
@@ -77,37 +77,37 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.command(context_settings={"show_default": True, "max_content_width": 100})
 @click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list,
               help="Say what there is to compare.")  # fmt: skip
-@click.option("--only", type=types.Parsed("NAMES", _names), multiple=True,
+@click.option("--only", type=Parsed("NAMES", _names), multiple=True,
               help="Of servers, scenarios and questions, see --list, these alone.")  # fmt: skip
-@click.option("--target", "targets", type=types.Parsed("NAME=COMMAND", Contestant.parse),
+@click.option("--target", "targets", type=Parsed("NAME=COMMAND", Contestant.parse),
               multiple=True, help="Another server, to be started by this command; {port} in it "
               "is where it is to listen.")  # fmt: skip
 @click.option("--against", metavar="NAME",
               help="Whom to compare with.  [default: asyncio, or else the first]")  # fmt: skip
 @click.option("--quick", is_flag=True, help="A choice of two minutes.")
-@click.option("--workload", "workloads", type=types.Parsed("NAME|NAME=MIX", _workload),
+@click.option("--workload", "workloads", type=Parsed("NAME|NAME=MIX", _workload),
               multiple=True, help="What is sent: names as --list has them, or one of your own: "
               "'pings=PING=9,WAIT 0.01=1'.  [default: all; --quick: ping]")  # fmt: skip
-@click.option("--connections", type=types.Parsed("N,...", _connections),
+@click.option("--connections", type=Parsed("N,...", _connections),
               help="How many.  [default: 1,10,100,1000,10000; --quick: 10,1000]")  # fmt: skip
-@click.option("--rounds", type=click.IntRange(LEAST_ROUNDS), default=5,
+@click.option("--rounds", type=Count(LEAST_ROUNDS), default=5,
               help="How often each load is measured.")  # fmt: skip
 @click.option("-d", "--duration", "seconds", type=types.TIMEOUT,
               help="How long a load lasts.  [default: 500ms; --quick: 300ms]")  # fmt: skip
-@click.option("--watch-rounds", type=click.IntRange(1), default=1,
+@click.option("--watch-rounds", type=types.MANY, default=1,
               help="How often each scenario is played.")  # fmt: skip
 @click.option("--watch-duration", "watch_seconds", type=types.TIMEOUT,
               help="How long a bystander looks on.  [default: 2s; --quick: 500ms]")  # fmt: skip
 @click.option("--timeout", type=types.TIMEOUT,
               help="When a request is given up.  [default: 2s; --quick: 1s]")  # fmt: skip
-@click.option("--cpus", type=types.Parsed("SERVER:LOAD", Cpus.parse),
+@click.option("--cpus", type=Parsed("SERVER:LOAD", Cpus.parse),
               help="CPUs, as in 0:1 or 0-1:2,4-5.  [default: the first : others]")  # fmt: skip
-@click.option("--memory-limit", type=types.Parsed("SIZE", read_size),
+@click.option("--memory-limit", type=Size(),
               help="Address space of a server (RLIMIT_AS), such as 512M.")  # fmt: skip
 @click.option("--service", default="", metavar="MODULE:NAME", show_default=False,
               help="The service that is served and spoken; needs --workload of its requests.  "
               "[default: PING, WAIT, BURN, STREAM]")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of the order of things.")
+@click.option("--seed", type=types.COUNT, default=0, help="Of the order of things.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Where report.html, report.json and report.md go.  [default: "
               "compare-DATE-TIME; with --from: where that is]")  # fmt: skip
@@ -115,7 +115,7 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
               metavar="FILE", help="Measure nothing: render this report.json again.")  # fmt: skip
 @click.option("--baseline", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               metavar="FILE", help="A report.json to compare with.")  # fmt: skip
-@click.option("--threshold", type=types.Parsed("PERCENT", _threshold), default=f"{THRESHOLD:.0%}",
+@click.option("--threshold", type=Parsed("PERCENT", _threshold), default=f"{THRESHOLD:.0%}",
               help="What may be worse than the baseline before the exit status is 99.")  # fmt: skip
 @click.pass_context
 def compare(

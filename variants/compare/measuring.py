@@ -79,10 +79,11 @@ class Bench:
                 except CannotRun as error:
                     return Observation(number, name, scenario.name, server.death or str(error))
                 end, disturbance = snapshot(server.pid), watch.end()
-                usage = Usage.between(begin, end, server.unloaded_bytes, played.made.served + 1)
+                served = played.made.served + 1
+                usage = Usage.between(begin, end, server.unloaded_bytes, served)
                 return Observation(
                     number, name, scenario.name, server.death, played.made,
-                    played.recovery, played.bystander, usage, disturbance,
+                    played.recovery, played.bystander, usage if end.threads else None, disturbance,
                 )  # fmt: skip
         except ServerFailed as error:
             return Observation(number, name, scenario.name, str(error))

@@ -93,9 +93,10 @@ FIGURES: Final[dict[str, Callable[[Measurement], float | None]]] = {
     "user_us": _per_request(lambda usage: usage.cpu_s * usage.user_share),
     "system_us": _per_request(lambda usage: usage.cpu_s * (1 - usage.user_share)),
     "cpus": _of_usage(lambda usage: usage.cpus),
-    "threads": _of_usage(lambda usage: usage.threads),
-    "resident_bytes": _of_usage(lambda usage: usage.resident_bytes),
-    "virtual_bytes": _of_usage(lambda usage: usage.virtual_bytes),
+    # Of a server that has died there is nothing to measure: that is no 0.
+    "threads": _of_usage(lambda usage: usage.threads or None),
+    "resident_bytes": _of_usage(lambda usage: usage.resident_bytes or None),
+    "virtual_bytes": _of_usage(lambda usage: usage.virtual_bytes or None),
     "bytes_per_connection": _of_usage(lambda usage: usage.bytes_per_connection),
     "voluntary": _of_usage(_per_second(lambda usage: usage.voluntary)),
     "involuntary": _of_usage(_per_second(lambda usage: usage.involuntary)),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dumb_async.hosting import read_cpus
+from dumb_async.hosting import read_cpus, require_cpus
 
 _TOPOLOGY: Final = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
@@ -29,8 +29,7 @@ class Cpus:
         cpus = cls(read_cpus(server), read_cpus(load))
         if both := {*cpus.server} & {*cpus.load}:
             raise ValueError(f"CPU {min(both)} is the server's and the load's: they would compete")
-        if missing := {*cpus.server, *cpus.load} - os.sched_getaffinity(0):
-            raise ValueError(f"there is no CPU {min(missing)} for us")
+        require_cpus({*cpus.server, *cpus.load})
         return cpus
 
     @classmethod

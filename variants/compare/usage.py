@@ -12,6 +12,8 @@ from typing import Any, Final
 
 #: Clock ticks that the kernel counts CPU time in.
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+#: States of a process that has ended and is still in the table, without any memory (proc(5)).
+_ENDED: Final = "ZX"
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _SWITCHES: Final = re.compile(r"^(non)?voluntary_ctxt_switches:\s*(\d+)", re.MULTILINE)
 _PRIVATE: Final = re.compile(r"^Private_Dirty:\s*(\d+) kB", re.MULTILINE)
@@ -146,7 +148,7 @@ def private_bytes(pids: Iterable[int]) -> int:
 
 def _of_process(pid: int) -> Snapshot:
     fields = _stat(pid)
-    if not fields:
+    if not fields or fields[0] in _ENDED:
         return Snapshot()
     involuntary, voluntary = _switches(pid)
     return Snapshot(
