@@ -9,10 +9,9 @@ from typing import Final
 
 import click
 
+from .hosting import Amount, ServerCommand, Whole, reachable_address
 from .protocol import UNKNOWN_COMMAND
 
-#: Who listens on every address is asked on the loopback one.
-_WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
 #: A service of one's own need not know PING: that it says so shows that it is well.
 _WELL: Final = frozenset({b"PONG\n", UNKNOWN_COMMAND})
 
@@ -23,18 +22,21 @@ def ping(host: str, port: int, timeout: float) -> bytes:
     :param timeout: seconds for each step.
     :raises OSError: if the server cannot be reached or says nothing in time.
     """
-    address = _WILDCARDS.get(host, host), port
-    with socket.create_connection(address, timeout) as sock, sock.makefile("rb") as replies:
+    family, address = reachable_address(host, port, timeout)
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.settimeout(timeout)
+        sock.connect(address)
         sock.sendall(b"PING\n")
-        return replies.readline(64)
+        with sock.makefile("rb") as replies:
+            return replies.readline(64)
 
 
-@click.command(context_settings={"auto_envvar_prefix": "DUMB", "show_default": True})
-@click.option("--host", default="127.0.0.1", help="Address the server listens on.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8090, help="Its port.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=2.0, help="Seconds."
+@click.command(
+    cls=ServerCommand, context_settings={"auto_envvar_prefix": "DUMB", "show_default": True}
 )
+@click.option("--host", default="127.0.0.1", help="Address the server listens on.")
+@click.option("--port", type=Whole(1, 65535), default=8090, help="Its port.")
+@click.option("--timeout", type=Amount(min=0, min_open=True), default=2.0, help="Seconds.")
 def main(host: str, port: int, timeout: float) -> None:
     """Exit with 0 if the server answers a PING, with 1 and a reason if not."""
     try:

@@ -8,17 +8,26 @@ variants each drive it in their own way.
 
 from .acceptor import BURST, EXHAUSTED, PAUSE, REFUSALS_AT_A_TIME, Acceptor, NoRoom
 from .access_log import AccessLog, LoggedSession
+from .addresses import reachable_address
 from .announcing import announce_address
 from .connecting import Cores, connect_refused, connect_to, open_session
 from .deadlines import Deadlines, Watch
 from .exporter import Exporter
 from .listening import open_listeners, show_address
-from .loading import ServiceNotFound, load_service
+from .loading import ServiceNotFound, load_service, search_current_folder
 from .logs import log_failure
 from .metrics import ServerCollector, registry_for
 from .options import CONTEXT, EPILOG, Launch, fail, server_options
+from .parameters import Amount, ServerCommand, Whole
 from .queues import received_bytes, unread_bytes, unsent_bytes
-from .resources import Capacity, raise_descriptor_limit, read_cpus, read_size
+from .resources import (
+    Capacity,
+    descriptor_limit,
+    raise_descriptor_limit,
+    read_cpus,
+    read_size,
+    warn_of_descriptors,
+)
 from .session import (
     AT_ONCE,
     FLUSH,
@@ -47,6 +56,7 @@ __all__ = [
     "Aborted",
     "Acceptor",
     "AccessLog",
+    "Amount",
     "Capacity",
     "Connect",
     "Cores",
@@ -56,6 +66,7 @@ __all__ = [
     "LoggedSession",
     "NoRoom",
     "ServerCollector",
+    "ServerCommand",
     "ServiceNotFound",
     "Session",
     "SessionContext",
@@ -63,21 +74,26 @@ __all__ = [
     "Stats",
     "Stream",
     "Watch",
+    "Whole",
     "announce_address",
     "connect_refused",
     "connect_to",
+    "descriptor_limit",
     "fail",
     "load_service",
     "log_failure",
     "open_listeners",
     "open_session",
     "raise_descriptor_limit",
+    "reachable_address",
     "read_cpus",
     "read_size",
     "received_bytes",
     "registry_for",
+    "search_current_folder",
     "server_options",
     "show_address",
     "unread_bytes",
     "unsent_bytes",
+    "warn_of_descriptors",
 ]

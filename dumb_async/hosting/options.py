@@ -4,7 +4,6 @@ Every flag is also DUMB_<FLAG>.
 """
 
 import functools
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
@@ -15,9 +14,10 @@ import click
 from ..commands import dumb_service
 from ..protocol import LONGEST_SLEEP, Service
 from ..version import __version__
-from .loading import ServiceNotFound, load_service
+from .loading import ServiceNotFound, load_service, search_current_folder
 from .logs import configure
-from .resources import limit_memory, pin, read_cpus, read_size
+from .parameters import Amount, Whole, parameter, with_variables
+from .resources import limit_memory, pin, raise_descriptor_limit, read_cpus, read_size
 from .settings import Settings
 
 #: For `click.command`: how every server's command line behaves.
@@ -29,7 +29,8 @@ CONTEXT: Final[dict[str, Any]] = {
 }
 EPILOG: Final = (
     "Every option can also be given as an environment variable: --limit-line is "
-    "DUMB_LIMIT_LINE. Exit status: 0 stopped on a signal, 1 could not listen or failed, 2 usage."
+    "DUMB_LIMIT_LINE; an empty one is as none. "
+    "Exit status: 0 stopped on a signal, 1 could not listen or failed, 2 usage."
 )
 
 _LEVELS = ["debug", "info", "warning", "error", "critical"]
@@ -46,18 +47,6 @@ class Launch:
     settings: Settings
     metrics_host: str
     metrics_port: int | None
-
-
-class _Amount(click.FloatRange):
-    """A finite number: a range alone lets NaN through."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
 
 
 def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
@@ -84,7 +73,7 @@ def _type_of(setting: Field[Any]) -> Any:
     """The click type for a setting: its range, from the table."""
     if isinstance(setting.default, str):
         return click.STRING
-    kind = _Amount if isinstance(setting.default, float) else click.IntRange
+    kind = Amount if isinstance(setting.default, float) else Whole
     return kind(min=setting.metadata["least"], max=setting.metadata["most"])
 
 
@@ -109,16 +98,14 @@ _COMMANDS: Final = (
     ),
     click.option(
         "--limit-wait",
-        type=_Amount(min=0, max=LONGEST_SLEEP),
+        type=Amount(min=0, max=LONGEST_SLEEP),
         default=86_400.0,
         help="Longest WAIT, in seconds.",
     ),
     click.option(
-        "--limit-burn", type=click.IntRange(0), default=10**12, help="Longest BURN, in iterations."
+        "--limit-burn", type=Whole(0), default=10**12, help="Longest BURN, in iterations."
     ),
-    click.option(
-        "--limit-stream", type=click.IntRange(0), default=10**12, help="Longest STREAM, in bytes."
-    ),
+    click.option("--limit-stream", type=Whole(0), default=10**12, help="Longest STREAM, in bytes."),
 )
 _PROCESS: Final = (
     click.option(
@@ -134,10 +121,14 @@ _PROCESS: Final = (
         help="Address space to make do with, such as 256M (RLIMIT_AS); who does not fit in is "
         "refused.",
     ),
-    click.option("--metrics-host", default="127.0.0.1", help="Address to serve metrics on."),
+    click.option(
+        "--metrics-host",
+        default="127.0.0.1",
+        help="Address or name to serve metrics on, as --host has it.",
+    ),
     click.option(
         "--metrics-port",
-        type=click.IntRange(0, 65535),
+        type=Whole(0, 65535),
         default=9000,
         help="Port to serve metrics on; 0 picks a free one and prints it.",
     ),
@@ -159,13 +150,14 @@ def server_options(serve: Callable[..., None]) -> Callable[..., None]:
     """Give a click command every option of a server.
 
     ``serve`` is called with a `Launch` and the values of options of its own. Its logs are
-    set up by then, its CPUs and memory are as asked for. What it cannot listen on or get,
-    an `OSError`, is said in one line, with exit status 1.
+    set up by then, its CPUs and memory are as asked for, its limit of descriptors is raised.
+    What it cannot listen on or get, an `OSError`, is said in one line, with exit status 1.
     """
 
     @functools.wraps(serve)
     def command(**given: Any) -> None:
         configure(given.pop("log_level"), given.pop("log_format"))
+        raise_descriptor_limit()
         own = {one.name: given.pop(one.name) for one in fields(Settings)}
         try:
             _confine(given.pop("cpus"), given.pop("memory_limit"))
@@ -173,7 +165,7 @@ def server_options(serve: Callable[..., None]) -> Callable[..., None]:
             port = None if given.pop("no_metrics") else port
             serve(Launch(_service(given), Settings(**own), host, port), **given)
         except OSError as error:
-            fail(error.strerror or str(error))
+            fail(with_variables(error.strerror or str(error)))
         except MemoryError:
             fail("there is not enough memory, see --memory-limit")
 
@@ -202,7 +194,8 @@ def _service(given: dict[str, Any]) -> Service:
     wait_unit, name = given.pop("wait_unit"), given.pop("service")
     if name is None:
         return dumb_service(wait_unit=wait_unit, **limits)
+    search_current_folder()
     try:
         return load_service(name)
     except ServiceNotFound as error:
-        raise click.BadParameter(str(error), param_hint="'--service'") from error
+        raise click.BadParameter(str(error), param=parameter("service")) from error

@@ -14,7 +14,7 @@ from typing import Any
 import uvloop
 
 from dumb_async import Service, ServiceNotFound, dumb_service, load_service
-from dumb_async.hosting import raise_descriptor_limit
+from dumb_async.hosting import raise_descriptor_limit, reachable_address, search_current_folder
 
 from ..engine import Engine, Target
 from .messages import Done, Failed, FromAgent, Go, Job, Outcome, Progress, Ready, ToAgent
@@ -31,9 +31,10 @@ def be_agent(job: Job, pipe: "Connection[FromAgent, ToAgent]") -> None:
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
     if job.urgent:
-        with contextlib.suppress(PermissionError):
+        with contextlib.suppress(OSError):  # it need not be allowed
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     raise_descriptor_limit()
+    search_current_folder()
     gc.disable()  # what a run leaves in cycles is little, and a collection makes it late
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -124,6 +125,14 @@ def service_of(target: Target) -> Service:
 
 
 async def resolve(loop: asyncio.AbstractEventLoop, target: Target) -> tuple[Any, Any]:
+    """Return the target's address, see `address_of`; meanwhile the loop goes on.
+
+    :raises OSError: if there is none of that name.
+    """
+    return await loop.run_in_executor(None, address_of, target)
+
+
+def address_of(target: Target) -> tuple[socket.AddressFamily, Any]:
     """Return the target's address: its family, and what `socket.connect` takes.
 
     Of several, as ``localhost`` often has them, the first that can be connected to.
@@ -131,16 +140,6 @@ async def resolve(loop: asyncio.AbstractEventLoop, target: Target) -> tuple[Any,
     :raises OSError: if there is none of that name.
     """
     try:
-        found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
+        return reachable_address(target.host, target.port, _PROBE)
+    except OSError as error:
         raise OSError(f"there is no host {target.host!r}: {error.strerror}") from None
-    for family, _, _, _, address in found[:-1]:
-        try:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.setblocking(False)
-                async with asyncio.timeout(_PROBE):
-                    await loop.sock_connect(probe, address)
-        except OSError:
-            continue
-        return family, address
-    return found[-1][0], found[-1][4]

@@ -49,7 +49,7 @@ def _count(text: str) -> int:
 
 def _target(text: str) -> Target:
     host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    host = host.removeprefix("[").removesuffix("]")
     if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise ValueError(f"{text!r} is not HOST:PORT")
     return Target(host, int(port))

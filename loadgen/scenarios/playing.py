@@ -8,6 +8,7 @@ from time import monotonic, sleep
 from typing import Any, Final
 
 from ..agents import Job
+from ..agents.agent import address_of
 from ..conducting import CannotRun, conduct
 from ..counts import Fault, Phase
 from ..engine import Options, Target
@@ -174,18 +175,6 @@ def _look_on(scenario: Scenario, target: Target, beside: Beside) -> Result:
         "timeout": beside.timeout,
     }
     return conduct(Job(beside.plan, target, options, beside.cpus, urgent=True), arguments)
-
-
-def address_of(target: Target) -> tuple[socket.AddressFamily, Any]:
-    """Return the target's address: its family, and what `socket.connect` takes.
-
-    :raises OSError: if there is none of that name.
-    """
-    try:
-        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise OSError(f"there is no host {target.host!r}: {error.strerror}") from None
-    return found[0][0], found[0][4]
 
 
 def recovery(address: tuple[socket.AddressFamily, Any], patience: float) -> float | None:
