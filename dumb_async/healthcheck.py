@@ -3,13 +3,12 @@
 One real PING over a real connection. Exit status 0: it answered; 1: it did not.
 """
 
-import socket
 import sys
 from typing import Final
 
 import click
 
-from .hosting import Amount, ServerCommand, Whole, reachable_address
+from .hosting import Amount, ServerCommand, Whole, connect
 from .protocol import UNKNOWN_COMMAND
 
 #: A service of one's own need not know PING: that it says so shows that it is well.
@@ -22,13 +21,9 @@ def ping(host: str, port: int, timeout: float) -> bytes:
     :param timeout: seconds for each step.
     :raises OSError: if the server cannot be reached or says nothing in time.
     """
-    family, address = reachable_address(host, port, timeout)
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.settimeout(timeout)
-        sock.connect(address)
+    with connect(host, port, timeout) as sock, sock.makefile("rb") as replies:
         sock.sendall(b"PING\n")
-        with sock.makefile("rb") as replies:
-            return replies.readline(64)
+        return replies.readline(64)
 
 
 @click.command(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dumb_async.hosting import listening
-from dumb_async.hosting.addresses import connecting_addresses, reachable_address
+from dumb_async.hosting.addresses import connect, connecting_addresses, reachable_address
 from dumb_async.hosting.listening import open_listeners, show_address
 
 
@@ -168,6 +168,15 @@ def test_the_first_that_answers_is_asked(monkeypatch: pytest.MonkeyPatch) -> Non
         resolve_to(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.4")
         assert ("127.0.0.3", port) == reachable_address("three", port, 1)[1]
     assert ("127.0.0.4", port) == reachable_address("three", port, 1)[1]
+    # What is said of it is then that nobody listens there, not that it is no address of ours.
+    listed = [
+        (socket.AF_INET, 1, 6, "", ("127.0.0.2", port)),
+        (socket.AF_APPLETALK, 1, 6, "", ("::1", port)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: listed)
+    assert ("127.0.0.2", port) == reachable_address("two", port, 1)[1]
+    with pytest.raises(ConnectionRefusedError):
+        connect("two", port, 1)
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])

@@ -92,9 +92,9 @@ def test_a_limit_that_is_set_is_kept(limit_to: Any) -> None:
 @pytest.mark.parametrize(
     ("descriptors", "wanted", "words"),
     [
-        (2000, 5000, ("allow 1900 clients", "not 5000", "be 2000")), (2000, 1900, None),
-        (64, None, ("allow 1 clients at a time: there may be 64",)), (199, None, ("allow 99 ",)),
-        (200, None, None), (64, 1, None), (64, 2, ("allow 1 clients", "not 2")),
+        (2000, 5000, ("time: 1900, not 5000, as", "are 2000 desc")), (2000, 1900, None),
+        (64, None, ("served at a time: 1, as there are 64 ",)), (199, None, ("time: 99, ",)),
+        (200, None, None), (64, 1, None), (64, 2, ("time: 1, not 2,",)),
     ],
 )  # fmt: skip
 def test_few_descriptors_are_warned_of(
@@ -169,6 +169,38 @@ def confined(code: str) -> list[str]:
     )
     assert (0, "") == (ended.returncode, ended.stderr)
     return ended.stdout.splitlines()
+
+
+def test_serving_leaves_the_process_as_it_is() -> None:
+    """Its limit of descriptors, its signals and where it imports from are its program's."""
+    assert ["True", "True"] == confined("""
+        import asyncio, resource, signal, sys
+        import dumb_async
+
+        async def main():
+            task = asyncio.create_task(dumb_async.serve(port=0, task_status=Status()))
+            await started.wait()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        class Status:
+            def started(self, _):
+                print(state() == before)
+                started.set()
+
+        def state():
+            return (resource.getrlimit(resource.RLIMIT_NOFILE), list(sys.path),
+                    signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
+
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        )
+        started = asyncio.Event()
+        before = state()
+        dumb_async.load_service("examples.greeter:service")
+        asyncio.run(main())
+        print(state() == before)
+    """)
 
 
 def test_a_memory_limit_is_kept_and_seen() -> None:

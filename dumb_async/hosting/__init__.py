@@ -8,7 +8,7 @@ variants each drive it in their own way.
 
 from .acceptor import BURST, EXHAUSTED, PAUSE, REFUSALS_AT_A_TIME, Acceptor, NoRoom
 from .access_log import AccessLog, LoggedSession
-from .addresses import reachable_address
+from .addresses import connect, reachable_address
 from .announcing import announce_address
 from .connecting import Cores, connect_refused, connect_to, open_session
 from .deadlines import Deadlines, Watch
@@ -76,6 +76,7 @@ __all__ = [
     "Watch",
     "Whole",
     "announce_address",
+    "connect",
     "connect_refused",
     "connect_to",
     "descriptor_limit",

@@ -11,6 +11,10 @@ from typing import Any, Final
 #: A family, and what `socket.bind` and `socket.connect` take.
 Address = tuple[socket.AddressFamily, Any]
 
+#: Listening on an address, or connecting to it, fails so where this machine does not have it or
+#: a way to it, such as ``::1`` where IPv6 is off.
+ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH})
+
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
@@ -33,22 +37,52 @@ def connecting_addresses(host: str, port: int) -> list[Address]:
     ]
 
 
+def connect(host: str, port: int, timeout: float) -> socket.socket:
+    """Connect to the first address of ``host`` that can be connected to.
+
+    :param timeout: seconds until one is given up; that of the socket, too.
+    :raises OSError: if none can be; what it says is of one that there is, if there is any.
+    """
+    failure: OSError | None = None
+    for one in connecting_addresses(host, port):
+        try:
+            return _connect(one, timeout)
+        except OSError as error:
+            if failure is None or error.errno not in ABSENT:
+                failure = error
+    assert failure is not None  # a name has an address
+    raise failure
+
+
 def reachable_address(host: str, port: int, timeout: float) -> Address:
-    """The first address of ``host`` that can be connected to, the last one if none can.
+    """The first address of ``host`` that can be connected to; if none can, one that there is.
 
     :param timeout: seconds until one is given up.
     :raises OSError: if there is no such host.
     """
-    *first, last = connecting_addresses(host, port)
-    for family, address in first:
+    found = connecting_addresses(host, port)
+    chosen = found[-1]
+    for one in found if len(found) > 1 else ():
         try:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.settimeout(timeout)
-                probe.connect(address)
-        except OSError:
-            continue
-        return family, address
-    return last
+            _connect(one, timeout).close()
+        except OSError as error:
+            if error.errno not in ABSENT:
+                chosen = one
+        else:
+            return one
+    return chosen
+
+
+def _connect(where: Address, timeout: float) -> socket.socket:
+    family, address = where
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _resolve(host: str, port: int, flags: int) -> list[Address]:

@@ -1,19 +1,14 @@
 """Listening sockets: where the server can be reached."""
 
 import contextlib
-import errno
 import logging
 import socket
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
-from .addresses import listening_addresses
+from .addresses import ABSENT, listening_addresses
 
 logger = logging.getLogger(__name__)
-
-#: Listening fails so on an address that this machine does not have, such as ``::1`` where IPv6
-#: is off. One that it has, and that is taken or forbidden, is an error.
-_ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 def open_listeners(host: str, port: int, backlog: int) -> list[socket.socket]:
@@ -33,7 +28,7 @@ def open_listeners(host: str, port: int, backlog: int) -> list[socket.socket]:
             try:
                 listener = _listen(family, place, backlog)
             except OSError as reason:
-                if reason.errno not in _ABSENT:
+                if reason.errno not in ABSENT:  # it is taken, or forbidden
                     raise
                 absent.append((place, reason))
             else:

@@ -51,12 +51,12 @@ def connections_allowed(settings: Settings) -> int:
 
 
 def warn_of_descriptors(settings: Settings) -> None:
-    """Log if descriptors allow fewer clients than are asked for, or few."""
+    """Log if descriptors are enough for fewer clients than are asked for, or for few."""
     possible, wanted = _possible(), settings.limit_connections
     if (FEW if wanted is None else wanted) > possible:
         logger.warning(
-            "descriptors allow %d clients at a time%s: there may be %d (ulimit -n), and %d are kept"
-            " back",
+            "clients served at a time: %d%s, as there are %d descriptors and %d are kept back:"
+            " raise the hard limit (ulimit -Hn)",
             possible,
             "" if wanted is None else f", not {wanted}",
             descriptor_limit(),

@@ -185,11 +185,12 @@ def test_a_warm_up_is_not_counted(drive: Drive, rate: Profile | None) -> None:
     assert 2 == tally.connections == len(server.accepted)
 
 
-def test_a_name(run: Run) -> None:
-    """A host may be given by its name."""
+@pytest.mark.parametrize("host", ["localhost", "", "0.0.0.0"])
+def test_a_name(run: Run, host: str) -> None:
+    """A host may be given by its name, or as the server that listens on it was given it."""
     recorder = Recorder()
     with Faulty(recorder) as server:
-        finished = run(f"localhost:{server.address[1]}", "-n", "3", "-c", "1", "-q", "-o", "json")
+        finished = run(f"{host}:{server.address[1]}", "-n", "3", "-c", "1", "-q", "-o", "json")
 
     assert 3 == finished.json["requests"], finished.stderr
     assert 3 == recorder.asked.total()
