@@ -190,7 +190,7 @@ def test_serving_leaves_the_process_as_it_is() -> None:
 
         def state():
             return (resource.getrlimit(resource.RLIMIT_NOFILE), list(sys.path),
-                    signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
+                    signal.getsignal(signal.SIGTERM))
 
         resource.setrlimit(
             resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
