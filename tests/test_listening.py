@@ -152,7 +152,7 @@ def test_an_address_may_be_in_brackets() -> None:
 @pytest.mark.parametrize(
     ("host", "hosts"),
     [
-        ("", {"127.0.0.1", "::1"}), ("0.0.0.0", {"127.0.0.1"}), ("0", {"127.0.0.1"}),
+        ("", {"127.0.0.1", "::1"}), ("*", {"127.0.0.1", "::1"}), ("0.0.0.0", {"127.0.0.1"}), ("0", {"127.0.0.1"}),
         ("::", {"::1"}), ("[::]", {"::1"}), ("::1", {"::1"}), ("127.0.0.2", {"127.0.0.2"}),
     ],
 )  # fmt: skip
@@ -186,7 +186,7 @@ def test_an_address_that_is_not_ours_is_named(host: str) -> None:
         open_listeners(host, 8090, 10)
 
 
-@pytest.mark.parametrize("host", ["a" * 70 + ".example", "..", "a..b"])
+@pytest.mark.parametrize("host", ["a" * 70 + ".example", "..", "a..b", "[]", "[", "\udcff"])
 def test_a_name_that_cannot_be_one_is_named(host: str) -> None:
     """It is an address like any other that cannot be listened on."""
     with pytest.raises(OSError, match="cannot listen on"):

@@ -1,7 +1,8 @@
 """Which addresses a host stands for: one rule for all that listens and all that connects.
 
 A name stands for all its addresses. ``0.0.0.0`` is every IPv4 address of the machine, ``::`` every
-IPv6 address and no IPv4 one, an empty host both. Who connects to one of those asks the loopback.
+IPv6 address and no IPv4 one, ``*`` or an empty host both. Who connects to one of those asks the
+loopback.
 """
 
 import errno
@@ -87,9 +88,12 @@ def _connect(where: Address, timeout: float) -> socket.socket:
 
 def _resolve(host: str, port: int, flags: int) -> list[Address]:
     # Brackets are how an IPv6 address is written beside a port.
-    name = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    name = host[1:-1] if host.startswith("[") and host.endswith("]") and ":" in host else host
+    everything = name in {"", "*"}
     try:
-        found = socket.getaddrinfo(name or None, port, type=socket.SOCK_STREAM, flags=flags)
+        found = socket.getaddrinfo(
+            None if everything else name, port, type=socket.SOCK_STREAM, flags=flags
+        )
     except (UnicodeError, ValueError) as error:  # for what cannot be encoded as a name
         raise OSError(errno.EINVAL, "that cannot be a name") from error
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))

@@ -29,7 +29,7 @@ class Settings:
     host: str = _setting(
         "127.0.0.1",
         "Address or name to listen on: all addresses of a name, 0.0.0.0 every IPv4, :: every IPv6 "
-        "one, '' both.",
+        "one, * or '' both.",
     )
     port: int = _setting(
         8090, "Port to listen on; 0 picks a free one and prints it.", least=0, most=65535

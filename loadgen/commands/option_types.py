@@ -49,7 +49,8 @@ def _count(text: str) -> int:
 
 def _target(text: str) -> Target:
     host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
     if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise ValueError(f"{text!r} is not HOST:PORT")
     return Target(host, int(port))
