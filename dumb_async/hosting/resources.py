@@ -55,8 +55,8 @@ def warn_of_descriptors(settings: Settings) -> None:
     possible, wanted = _possible(), settings.limit_connections
     if (FEW if wanted is None else wanted) > possible:
         logger.warning(
-            "descriptors are enough for %d client%s at a time%s: there are %d, and %d are kept back;"
-            " raise the hard limit (ulimit -Hn)",
+            "descriptors are enough for %d client%s at a time%s: there are %d, and %d are kept"
+            " back; raise the hard limit (ulimit -Hn)",
             possible,
             "s" if possible > 1 else "",
             "" if wanted is None else f", not {wanted}",
