@@ -93,7 +93,8 @@ def test_a_limit_that_is_set_is_kept(limit_to: Any) -> None:
     ("descriptors", "wanted", "words"),
     [
         (2000, 5000, ("for 1900 clients at a time, not 5000:", "are 2000,")), (2000, 1900, None),
-        (64, None, ("enough for 1 client at a time: there are 64,",)), (199, None, ("for 99 clients",)),
+        (64, None, ("enough for 1 client at a time: there are 64,",)),
+        (199, None, ("for 99 clients",)),
         (200, None, None), (64, 1, None), (64, 2, ("for 1 client at a time, not 2:",)),
     ],
 )  # fmt: skip
