@@ -1,6 +1,9 @@
 """``python -m dumb_async``."""
 
-from .cli import main
+from .starting import begin
 
 if __name__ == "__main__":
+    begin(0)
+    from .cli import main
+
     main()

@@ -8,7 +8,6 @@ from typing import Final
 from .context import ServerContext, read_away
 from .handler import handle
 from .hosting import (
-    BURST,
     LINGER,
     PAUSE,
     REFUSALS_AT_A_TIME,
@@ -103,10 +102,3 @@ async def accept(runtime: Runtime, clients: Clients, listener: socket.socket) ->
                 await runtime.checkpoint()
         if not clients.acceptor.accept_burst(listener, AT_A_TIME):
             await runtime.sleep(PAUSE)
-
-
-def accept_rest(clients: Clients, listener: socket.socket, backlog: int) -> None:
-    """Accept those who had connected before, and close the listening socket."""
-    for _ in range(min(backlog, 65_536) // BURST + 1):
-        clients.acceptor.accept_burst(listener)
-    listener.close()

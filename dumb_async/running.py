@@ -3,13 +3,15 @@
 import functools
 import logging
 import signal
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from .hosting import Cores, Exporter, announce_address, registry_for
 from .protocol import Service
 from .runtimes import Runtime, load
 from .server import Address, Server
+from .starting import SIGNALS
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,9 @@ def run(
 ) -> None:
     """Serve ``service`` until SIGTERM or SIGINT; to be called from the main thread.
 
-    The first signal stops gracefully, the second at once.
+    The first signal stops gracefully, the second at once. They are blocked but while it serves:
+    one that comes as it starts stops it as soon as it can be stopped, one that comes on the way
+    out changes nothing.
 
     :param loop: one of `dumb_async.runtimes.NAMES`, or ``auto``.
     :param metrics_port: where to serve metrics; 0 picks a free port, ``None``: nowhere.
@@ -35,6 +39,7 @@ def run(
     runtime = load(loop)
     server = Server(service, **options)
     with ExitStack() as stack:
+        stack.enter_context(_signals_blocked())
         server.listen()
         stack.callback(server.close)
         exporter = None
@@ -45,7 +50,7 @@ def run(
 
 
 async def _main(server: Server, runtime: Runtime, exporter: Exporter | None) -> None:
-    with runtime.signals(signal.SIGTERM, signal.SIGINT) as signals:
+    with runtime.signals(*SIGNALS) as signals, _signals_unblocked():
         async with runtime.task_group() as group:
             end = group.start_soon(_stop_on, signals, server)
             started = _Announcement(runtime, exporter)
@@ -53,11 +58,34 @@ async def _main(server: Server, runtime: Runtime, exporter: Exporter | None) -> 
             end()
 
 
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Block signals in this block; those that came and were not heard are forgotten."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        if not before & {*SIGNALS}:
+            while signal.sigtimedwait(SIGNALS, 0) is not None:
+                pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _signals_unblocked() -> Iterator[None]:
+    """Let signals through in this block."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
 async def _stop_on(signals: Any, server: Server) -> None:
     async for number in signals:
-        name = signal.Signals(number).name
-        logger.info("%s: stopping, %d clients connected", name, server.stats.active)
+        name, count = signal.Signals(number).name, server.stats.active
         server.stop()
+        logger.info("%s: stopping, %d clients connected", name, count)
 
 
 class _Announcement:

@@ -16,8 +16,16 @@ from typing import Any, Final, Protocol
 
 from .commands import dumb_service
 from .context import ServerContext
-from .hosting import Connect, Cores, Settings, Stats, connect_to, open_listeners
-from .listener import Clients, accept, accept_rest
+from .hosting import (
+    Connect,
+    Cores,
+    Settings,
+    Stats,
+    connect_to,
+    open_listeners,
+    stop_service,
+)
+from .listener import Clients, accept
 from .protocol import Service
 from .runtimes import Event, Runtime, current
 from .timeouts import keep_time
@@ -51,7 +59,7 @@ class Server:
     """
 
     def __init__(self, service: Service | Cores | None = None, **options: Any) -> None:
-        self.service = service or dumb_service()
+        self.service = dumb_service() if service is None else service
         self.settings = Settings(**options)
         self.stats = Stats(self.service.labels)
         self.connect: Connect = connect_to(self.service, self.settings)
@@ -143,10 +151,11 @@ class Server:
             for end in ends:
                 end()
         for listener in self._listeners:  # who had connected before is served too
-            accept_rest(clients, listener, self.settings.backlog)
+            clients.acceptor.accept_rest(listener, self.settings.backlog)
 
     async def _drain(self, runtime: Runtime, context: ServerContext, clients: Clients) -> None:
         assert self._over is not None
+        stop_service(self.service)
         clients.end_input()
         context.when_empty = self._over.set
         if not context.sessions:

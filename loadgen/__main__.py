@@ -1,9 +1,11 @@
 """``python -m loadgen``."""
 
-if __name__ == "__main__":  # agents import this module, too
-    try:
-        from loadgen.commands import main
+from dumb_async.starting import begin
 
+if __name__ == "__main__":  # agents import this module, too
+    begin()
+    from loadgen.commands import main
+    from loadgen.interrupting import heeding
+
+    with heeding():
         main(prog_name="python -m loadgen")
-    except KeyboardInterrupt:  # before there was anything to interrupt
-        raise SystemExit(130) from None

@@ -138,10 +138,13 @@ def measure(part: Part, server: NullServer, cpus: tuple[int, ...]) -> Tested:
     """Load the server as ``part`` has it, from these CPUs.
 
     :raises CannotRun: if it did not come to a run.
+    :raises KeyboardInterrupt: if nothing can be said of it, as it was interrupted.
     """
     scales, before = Scales(server.pid), server.busy_s
     job = Job(part.plan, server.target, part.options, cpus)
     result = conduct(job, {"part": part.name, "target": str(server.target)}, view=scales)
+    if not result.elapsed and result.interrupted:
+        raise KeyboardInterrupt  # twice: there is nothing but counts
     if not result.elapsed:
         raise CannotRun("the generator was lost")
     used = (server.busy_s - before) / result.elapsed

@@ -11,6 +11,7 @@ from dumb_async.hosting import descriptor_limit
 
 from .agents import Crew, Job
 from .counts import Tally
+from .interrupting import interruptible, keep
 from .results import Agent, Result, doubts
 from .results.environment import machine, versions
 from .views import Silent, View
@@ -39,22 +40,26 @@ def conduct(
     """Carry out ``job`` with agents of this machine, and return what came of it.
 
     Interrupted once, it lets the agents come to an end; twice, it ends them. Either way the
-    result has what they had counted.
+    result has what they had counted; from here on there is something to lose, see `interrupting`.
 
     :param publish: what makes the crew's counts known elsewhere while the run lasts.
     :param start: called once all have connected; returns the instant of the monotonic clock to
         begin at. ``None``: soon.
     :raises CannotRun: if it did not come to a run.
+    :raises KeyboardInterrupt: if somebody had interrupted before it began.
     """
+    keep()
     view = view or Silent()
     begun = datetime.now(UTC).isoformat(timespec="milliseconds")
-    _check_descriptors(workers)
+    with interruptible():
+        _check_descriptors(workers)
     job = replace(job, report_every=view.interval or job.report_every or REPORT_EVERY)
     crew = Crew(job, workers, cpus)
     interrupted = False
     with crew, publish(crew), view:
         try:
-            _lead(crew, job, view, start)
+            with interruptible():
+                _lead(crew, job, view, start)
         except KeyboardInterrupt:
             interrupted = True
             _end(crew)
@@ -107,8 +112,9 @@ def _end(crew: Crew) -> None:
     """Let the agents come to an end, until somebody has no patience for it."""
     crew.stop()
     try:
-        while not crew.over:
-            crew.listen(0.1)
+        with interruptible():
+            while not crew.over:
+                crew.listen(0.1)
     except KeyboardInterrupt:
         pass
 

@@ -24,7 +24,6 @@ def begin() -> float:
 
     :raises KeyboardInterrupt: if that is its end already.
     """
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # whatever our parent does
     click.echo(READY, err=True)
     line = os.read(0, _LONGEST)
     if not line:
@@ -36,4 +35,4 @@ def begin() -> float:
 def _obey() -> None:
     while os.read(0, _LONGEST):
         pass
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)  # a shell may have had us ignore SIGINT

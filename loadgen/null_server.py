@@ -9,10 +9,8 @@ and closes a connection that says anything else.
 import multiprocessing
 import os
 import select
-import signal
 import socket
 from collections.abc import Sequence
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +19,8 @@ from typing import Final, Self
 from dumb_async.hosting import raise_descriptor_limit
 
 from .engine import Target
+from .interrupting import interruptible
+from .shelter import be_deaf, sheltered
 
 #: Requests that may come in one read, at the most.
 MOST: Final = 1024
@@ -44,19 +44,17 @@ class NullServer:
     def __enter__(self) -> Self:
         self._pipe, theirs = _context.Pipe()
         self._process = _context.Process(target=_serve, args=(self._cpus, theirs), daemon=True)
-        # As in `Crew`: a Ctrl-C while it begins is nothing it would hear.
-        resource_tracker.ensure_running()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with theirs, sheltered():
             self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
         try:
-            self.target = Target("127.0.0.1", self._pipe.recv())
+            with interruptible():
+                self.target = Target("127.0.0.1", self._pipe.recv())
         except EOFError:
             self._end()
             raise OSError("the null server did not begin") from None
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -92,8 +90,7 @@ class NullServer:
 
 def _serve(cpus: tuple[int, ...], pipe: "Connection[int, None]") -> None:
     """Be the process: say which port it is, and serve until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    be_deaf()
     if cpus:
         os.sched_setaffinity(0, cpus)
     raise_descriptor_limit()

@@ -1,11 +1,14 @@
 """What many tests need: a bound on time, sockets, and a client that awaits its replies."""
 
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+
+import pytest
 
 from dumb_async import Server, Service, Settings
 from dumb_async.hosting import Deadlines, Session, SessionContext, Stats, connect_to
@@ -190,3 +193,10 @@ def connect(address: tuple[str, int], receive_buffer: int | None = None) -> sock
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setblocking(False)
     return sock
+
+
+def logged(capfd: pytest.CaptureFixture[str]) -> str:
+    """What has come to standard error, once the log is written."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    return capfd.readouterr().err

@@ -10,7 +10,7 @@ import trio
 
 from dumb_async.hosting.acceptor import BURST, EXHAUSTED, PAUSE, Acceptor, NoRoom
 from dumb_async.hosting.stats import Stats
-from dumb_async.listener import TURNS_TO_LEAVE, accept, accept_rest
+from dumb_async.listener import TURNS_TO_LEAVE, accept
 from dumb_async.runtimes import load
 
 from .conftest import RunInNoTime
@@ -367,7 +367,7 @@ def test_whoever_is_in_the_queue_is_still_accepted(listener: Listener, door: Doo
     """All of them; then nobody can connect any more."""
     clients = wait_at(listener, 2 * BURST + 5)
     address = listener.getsockname()
-    accept_rest(as_clients(door), listener, 500)
+    door.acceptor.accept_rest(listener, 500)
     assert 2 * BURST + 5 == len(door.admitted)
     with pytest.raises(ConnectionRefusedError):
         connect(address)
@@ -383,5 +383,5 @@ def test_what_is_left_of_an_endless_queue_is_not_accepted(door: Door) -> None:
             accepted.append(1)
             raise OSError(errno.ECONNABORTED, "told to")
 
-    accept_rest(as_clients(door), Endless(), 2 * BURST)
+    door.acceptor.accept_rest(Endless(), 2 * BURST)
     assert 3 * BURST == len(accepted)

@@ -2,8 +2,8 @@
 
 import logging
 import re
-import runpy
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
@@ -18,6 +18,7 @@ from dumb_async.hosting import options
 from dumb_async.runtimes import NAMES
 
 from .protocol.driver import converse
+from .support import logged
 from .test_running import visiting
 
 FLAGS = {parameter.name: parameter for parameter in cli.main.params}
@@ -356,28 +357,23 @@ def test_a_bug_is_not_taken_for_a_mistake(monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(invoke().exception, ZeroDivisionError)
 
 
-@pytest.mark.parametrize("module", ["dumb_async", "dumb_async.healthcheck"])
-def test_it_runs_as_a_module(
-    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("module", ["dumb_async", "dumb_async.healthcheck", "variants", "loadgen"])
+def test_it_runs_as_a_module(module: str) -> None:
     """``python -m``."""
-    monkeypatch.setattr(sys, "argv", [module, "--help"])
-    for name in ("dumb_async.__main__", "dumb_async.healthcheck"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    assert 0 == ended.value.code
-    assert "--port" in capsys.readouterr().out
+    argv = [sys.executable, "-m", module, "--help"]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (0, "") == (ended.returncode, ended.stderr)
+    assert "--help" in ended.stdout
 
 
-def test_what_is_told_is_what_is_served() -> None:
+def test_what_is_told_is_what_is_served(capfd: pytest.CaptureFixture[str]) -> None:
     """From the flags to the socket, and what is logged meanwhile."""
     replies: list[bytes] = []
     with visiting(lambda visitor: replies.append(visitor.ask(b"PING\nPINGS\n"))):
         result = invoke("--port", "0", "--no-metrics", "--limit-line", "4")
     assert [b"PONG\nLINE_TOO_LONG\n"] == replies
     assert 0 == result.exit_code
-    assert re.search(r"INFO +dumb_async serves on .*\n.*SIGTERM: stopping", result.stderr)
+    assert re.search(r"INFO +dumb_async serves on .*\n.*SIGTERM: stopping", logged(capfd))
 
 
 def test_the_environment_cannot_ask_for_the_version(runs: Runs) -> None:

@@ -2,14 +2,26 @@
 
 import json
 import logging
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
 
-from dumb_async.hosting.logs import announce, configure, log_failure
+from dumb_async.hosting.logs import (
+    LONGEST_QUEUE,
+    QueuedHandler,
+    announce,
+    configure,
+    log_failure,
+)
 from dumb_async.protocol import BadCommand
+
+from .conformance.launching import ROOT
+from .support import logged
 
 logger = logging.getLogger("dumb_async.test")
 
@@ -25,20 +37,19 @@ def own_logging() -> Iterator[None]:
     root.setLevel(level)
 
 
-def test_text_is_a_line_with_time_and_level(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_is_a_line_with_time_and_level(capfd: pytest.CaptureFixture[str]) -> None:
     """On standard error."""
     configure("info", "text")
     logger.warning("careful: %s", 5)
-    out, err = capsys.readouterr()
-    assert "" == out
+    err = logged(capfd)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} WARNING careful: 5\n", err)
 
 
-def test_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_an_object_a_line(capfd: pytest.CaptureFixture[str]) -> None:
     """With the time in UTC, and with the fields of the record."""
     configure("info", "json")
     logger.info('two\nlines, "quoted"', extra={"fields": {"peer": "x", "count": 2}})
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = logged(capfd).splitlines()
     entry = json.loads(line)
     assert timedelta(0) == datetime.fromisoformat(entry.pop("time")).utcoffset()
     assert {
@@ -47,51 +58,51 @@ def test_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     } == entry  # fmt: skip
 
 
-def test_json_has_the_exception(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_the_exception(capfd: pytest.CaptureFixture[str]) -> None:
     """In the same object."""
     configure("info", "json")
     try:
         raise LookupError("lost")
     except LookupError:
         logger.exception("failed")
-    entry = json.loads(capsys.readouterr().err)
+    entry = json.loads(logged(capfd))
     assert ("error", "failed") == (entry["level"], entry["message"])
     assert entry["exception"].endswith("LookupError: lost")
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "critical", "INFO"])
-def test_less_severe_messages_are_left_out(level: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_less_severe_messages_are_left_out(level: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Those from the level on are there."""
     levels = ["debug", "info", "warning", "error", "critical"]
     configure(level, "text")
     for name in levels:
         getattr(logger, name)(name)
-    seen = [line.split()[-1] for line in capsys.readouterr().err.splitlines()]
+    seen = [line.split()[-1] for line in logged(capfd).splitlines()]
     assert levels[levels.index(level.lower()) :] == seen
 
 
-def test_configuring_again_replaces(capsys: pytest.CaptureFixture[str]) -> None:
+def test_configuring_again_replaces(capfd: pytest.CaptureFixture[str]) -> None:
     """One line, not two."""
     configure("info", "text")
     configure("info", "json")
     logger.info("once")
-    assert 1 == len(capsys.readouterr().err.splitlines())
+    assert 1 == len(logged(capfd).splitlines())
 
 
 @pytest.mark.parametrize("level", ["debug", "critical"])
 def test_an_announcement_is_seen_whatever_the_level_is(
-    level: str, capsys: pytest.CaptureFixture[str]
+    level: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It is what the server was started to say."""
     configure(level, "json")
     announce(logger, "here I am", port=5)
-    entry = json.loads(capsys.readouterr().err)
+    entry = json.loads(logged(capfd))
     assert ("here I am", "info", 5) == (entry["message"], entry["level"], entry["port"])
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_failure_is_logged_without_its_text(
-    log_format: str, capsys: pytest.CaptureFixture[str]
+    log_format: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Which often quotes what a client has sent; where it came from is what helps."""
 
@@ -104,7 +115,7 @@ def test_a_failure_is_logged_without_its_text(
         fails()
     except ValueError as error:
         log_failure(logger, "a command failed", error)
-    err = capsys.readouterr().err
+    err = logged(capfd)
     assert "a command failed: ValueError" in err
     assert "in fails" in err
     assert "secret" not in err
@@ -124,3 +135,43 @@ def test_the_text_of_another_failure_is_left_out(caplog: pytest.LogCaptureFixtur
         log_failure(logging.getLogger("x"), "failed", error)
     assert "failed: ValueError" in caplog.text
     assert "invalid literal" not in caplog.text
+
+
+def test_a_reader_that_stalls_keeps_nobody_waiting() -> None:
+    """What does not fit into the queue is dropped, counted and said; the rest is there."""
+    read, write = os.pipe()
+    handler = QueuedHandler(write)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    before, records = QueuedHandler.dropped, LONGEST_QUEUE * 2
+    for number in range(records):
+        handler.emit(logging.makeLogRecord({"msg": f"{number:0100}"}))
+    dropped = QueuedHandler.dropped - before
+    assert 0 < dropped <= records - LONGEST_QUEUE
+    with os.fdopen(read, "rb") as lines:
+        seen = [int(next(lines)) for _ in range(records - dropped)]
+        assert sorted({*seen}) == seen  # in order, each once
+        expected = f"{dropped} lines of the log were dropped: they were not read in time\n"
+        assert expected == next(lines).decode()
+        handler.emit(logging.makeLogRecord({"msg": "and on"}))
+        assert b"and on\n" == next(lines)
+        handler.flush()
+        os.close(write)
+        assert b"" == lines.read()
+
+
+def test_a_program_that_ends_has_logged_all() -> None:
+    """Up to its last line; and a child that it forked logs for itself."""
+    program = """if True:
+        import logging, os
+        from dumb_async.hosting.logs import configure
+        configure("info", "text")
+        for number in range(1000):
+            logging.info("%d", number)
+        if not os.fork():
+            logging.info("child")
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, check=True, cwd=ROOT
+    )
+    said = [line.split()[-1].decode() for line in done.stderr.splitlines()]
+    assert sorted([*map(str, range(1000)), "child"]) == sorted(said)

@@ -70,6 +70,9 @@ class Talkers:
         """See `Cores`."""
         return self.service.labels
 
+    def stop(self) -> None:
+        """See `Cores`."""
+
     def connector(self, _: Settings) -> Connect:
         """See `Cores`."""
         config = Config(self.service)

@@ -4,10 +4,9 @@ A module of this package is a model and nothing else; what is not, is in `common
 """
 
 import sys
-from typing import Final
 
 #: Every model, by the name it has on the command line; see `module_of`.
-NAMES: Final = (
+NAMES = (
     "iterative",
     "threads",
     "select",

@@ -41,6 +41,7 @@ class Threads:
         self.clients = BlockingClients(host)
         self.tally = Tally(host)
         self.running: set[threading.Thread] = set()
+        host.count_with(lambda: len(self.running))
         threading.stack_size(STACK)
         host.capacity.each = 2 * STACK  # its own, and that of one that is told SERVER_BUSY
 
@@ -57,20 +58,23 @@ class Threads:
     def serve(self, sock: socket.socket) -> None:
         """Serve a client in a thread of its own, if there can be one more."""
         thread = threading.Thread(target=self.talk, args=(sock,))
+        self.running.add(thread)
         try:
             thread.start()
         except (
             RuntimeError,
             MemoryError,
         ) as error:  # the machine, or the memory limit, has had enough
+            self.running.discard(thread)
             raise NoRoom("threads") from error
 
     def talk(self, sock: socket.socket) -> None:
         """Serve one client to the end: this is where its thread spends its life."""
-        self.running.add(threading.current_thread())
-        with self.tally.counting() as stats:
-            self.clients.serve(sock, stats)
-        self.running.discard(threading.current_thread())
+        try:
+            with self.tally.counting() as stats:
+                self.clients.serve(sock, stats)
+        finally:
+            self.running.discard(threading.current_thread())
 
 
 MODEL = Model("threads", Threads, "a thread per connection", __doc__)

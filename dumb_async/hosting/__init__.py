@@ -10,7 +10,7 @@ from .acceptor import BURST, EXHAUSTED, PAUSE, REFUSALS_AT_A_TIME, Acceptor, NoR
 from .access_log import AccessLog, LoggedSession
 from .addresses import connect, reachable_address
 from .announcing import announce_address
-from .connecting import Cores, connect_refused, connect_to, open_session
+from .connecting import Cores, connect_refused, connect_to, open_session, stop_service
 from .deadlines import Deadlines, Watch
 from .exporter import Exporter
 from .listening import open_listeners, show_address
@@ -94,6 +94,7 @@ __all__ = [
     "search_current_folder",
     "server_options",
     "show_address",
+    "stop_service",
     "unread_bytes",
     "unsent_bytes",
     "warn_of_descriptors",

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..protocol import SERVER_BUSY
+from .listening import close_door
 from .stats import MEMORY, Stats
 
 #: Seconds to wait when descriptors or memory have run out: trio's value. Clients stay
@@ -20,6 +21,8 @@ PAUSE: Final = 0.1
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 #: Connections accepted before others have their turn.
 BURST: Final = 64
+#: More cannot wait, whatever listen(2) was told: ``net.core.somaxconn`` is less on most machines.
+LONGEST_BACKLOG: Final = 65_536
 #: Refused clients that are given time to read why. Beyond it they are closed at once,
 #: so that a flood of them costs no descriptors.
 REFUSALS_AT_A_TIME: Final = 32
@@ -67,6 +70,22 @@ class Acceptor:
             else:
                 self.take(sock)
         return True
+
+    def accept_rest(
+        self, listener: socket.socket, backlog: int, over: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Accept those who have connected, and close the listening socket.
+
+        Nobody is reset: who connects meanwhile is not let in, and refused at the next attempt.
+
+        :param backlog: connections that may wait.
+        :param over: tells when not to accept any more.
+        """
+        close_door(listener)
+        for _ in range(min(backlog, LONGEST_BACKLOG) // BURST + 1):
+            if over() or not self.accept_burst(listener):
+                break
+        listener.close()
 
     def take(self, sock: socket.socket) -> None:
         """Take in one that is connected, whoever has accepted it."""

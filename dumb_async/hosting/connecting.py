@@ -21,6 +21,15 @@ class Cores(Protocol):
     def connector(self, settings: Settings) -> Connect:
         """What makes the core of each new connection."""
 
+    def stop(self) -> None:
+        """The server stops: the input of every connection ends now; called from any thread."""
+
+
+def stop_service(service: Service | Cores) -> None:
+    """Tell whatever makes the cores that the server stops; a `Service` need not know."""
+    if not isinstance(service, Service):
+        service.stop()
+
 
 def connect_to(service: Service | Cores, settings: Settings) -> Connect:
     """Make the maker of cores for the clients of ``service``."""

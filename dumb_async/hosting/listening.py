@@ -1,14 +1,29 @@
 """Listening sockets: where the server can be reached."""
 
 import contextlib
+import ctypes
 import logging
 import socket
+import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from .addresses import ABSENT, listening_addresses
 
 logger = logging.getLogger(__name__)
+
+#: socket(7); the same on all architectures but PA-RISC, SPARC and Alpha.
+_SO_ATTACH_FILTER: Final = 26
+#: Classic BPF (linux/filter.h): load the byte with the flags; if SYN is among them drop, else keep.
+_NO_SYN: Final = b"".join(
+    struct.pack("HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # ldb [13]
+        (0x45, 0, 1, 0x02),  # jset #SYN, next, over the next
+        (0x06, 0, 0, 0),  # ret #0
+        (0x06, 0, 0, 0xFFFF_FFFF),  # ret #-1
+    )
+)
 
 
 def open_listeners(host: str, port: int, backlog: int) -> list[socket.socket]:
@@ -39,6 +54,19 @@ def open_listeners(host: str, port: int, backlog: int) -> list[socket.socket]:
     for place, error in absent:
         logger.warning("not listening on %s: %s", show_address(place[:2]), error.strerror)
     return listeners
+
+
+def close_door(listener: socket.socket) -> None:
+    """Let nobody connect any more; those who have connected can still be accepted.
+
+    A listening socket that is closed resets those whom it has let in since the last accept(2). So
+    the kernel is told to drop SYNs first: their senders try again, and find nobody. The filter
+    (socket(7), SO_ATTACH_FILTER) sees a segment from its TCP header on.
+    """
+    code = (ctypes.c_char * len(_NO_SYN)).from_buffer_copy(_NO_SYN)
+    program = struct.pack("HP", len(_NO_SYN) // 8, ctypes.addressof(code))
+    with contextlib.suppress(OSError):  # a kernel that has no filters: then some may be reset
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from ..protocol import PROTOCOLS
+from .logs import QueuedHandler
 from .stats import LAG_BOUNDS, Stats
 
 
@@ -50,7 +51,7 @@ class UsageCollector(Collector):
     """What the process has used, where `prometheus_client.ProcessCollector` gives sums only."""
 
     def collect(self) -> Iterator[Metric]:
-        """CPU by mode, context switches by kind, threads."""
+        """CPU by mode, context switches by kind, lines of the log, threads."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         yield _counters(
             "process_cpu_mode_seconds",
@@ -63,6 +64,11 @@ class UsageCollector(Collector):
             "Times the process gave up its CPU, and times it was taken from it.",
             "kind",
             {"voluntary": usage.ru_nvcsw, "nonvoluntary": usage.ru_nivcsw},
+        )
+        yield _counter(
+            "process_log_lines_dropped",
+            "Lines of the log that were not read in time.",
+            QueuedHandler.dropped,
         )
         with suppress(OSError):  # no /proc, or no descriptor for it
             threads = len(list(Path("/proc/self/task").iterdir()))

@@ -4,6 +4,7 @@ Every flag is also DUMB_<FLAG>.
 """
 
 import functools
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
@@ -13,6 +14,7 @@ import click
 
 from ..commands import dumb_service
 from ..protocol import LONGEST_SLEEP, Service
+from ..starting import SIGNALS
 from ..version import __version__
 from .loading import ServiceNotFound, load_service, search_current_folder
 from .logs import configure
@@ -163,7 +165,10 @@ def server_options(serve: Callable[..., None]) -> Callable[..., None]:
             _confine(given.pop("cpus"), given.pop("memory_limit"))
             host, port = given.pop("metrics_host"), given.pop("metrics_port")
             port = None if given.pop("no_metrics") else port
-            serve(Launch(_service(given), Settings(**own), host, port), **given)
+            launch = Launch(_service(given), Settings(**own), host, port)
+            # To the end: who asks again on our way out gets the same status.
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            serve(launch, **given)
         except OSError as error:
             fail(with_variables(error.strerror or str(error)))
         except MemoryError:

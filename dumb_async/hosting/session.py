@@ -262,7 +262,7 @@ class Session(Generic[S]):
         self._context.left(self)
         try:
             self.connection.abandon()
-        except Exception as error:
+        except BaseException as error:
             log_failure(logger, "a command failed as its client left", error)
 
     def _answer(self, connection: Core) -> Action | NeedData:

@@ -63,7 +63,7 @@ class Close:
     empty if it is not.
     """
 
-    error: Exception | None = None
+    error: BaseException | None = None
     reason: str = ""
 
 

@@ -137,7 +137,7 @@ class Connection:
         """Do the work of ``action`` here and now, and take its result in, or its failure."""
         try:
             result = action.run()
-        except Exception as error:
+        except BaseException as error:  # also sys.exit() is the command's fault, and no one else's
             self.receive_failure(error)
         else:
             self.receive_result(result)
@@ -149,14 +149,14 @@ class Connection:
         """
         self._take_in(result, None)
 
-    def receive_failure(self, error: Exception) -> None:
+    def receive_failure(self, error: BaseException) -> None:
         """Take in that the last Compute failed: it is raised in the command, where it yielded.
 
         :raises ProtocolError: if no result is due.
         """
         self._take_in(None, error)
 
-    def _take_in(self, result: Any, failure: Exception | None) -> None:
+    def _take_in(self, result: Any, failure: BaseException | None) -> None:
         if self._running is None:
             raise ProtocolError("no result is due")
         self._running.receive(result, failure)
@@ -270,7 +270,7 @@ class Connection:
         except InvalidArgument:
             self._counts[INVALID] += 1
             return INVALID_ARGUMENT
-        except Exception as error:
+        except BaseException as error:
             self._hang_up(Close(error))
             reply = INTERNAL_ERROR
         self._counts[command.label] += 1
@@ -288,16 +288,16 @@ class Connection:
 
     def _advance(self, running: Running) -> Action | None:
         """The next action of the running command, ``None`` when it is through."""
+        if running.computing:
+            raise ProtocolError("the result of the last Compute is due")
         try:
             action = running.next_action()
-        except ProtocolError:
-            raise
         except StopIteration:
             self._running = None
         except InvalidArgument:
             self._running = None
             self._ready = Send(INVALID_ARGUMENT)
-        except Exception as error:
+        except BaseException as error:
             self._hang_up(Close(error))
             self._ready = Send(INTERNAL_ERROR)
         else:

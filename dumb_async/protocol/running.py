@@ -16,42 +16,40 @@ class Running:
 
     :param verb: the command's verb, for messages.
     :raises StopIteration: if it is through without any action.
-    :raises Exception: whatever the command raises.
+    :raises BaseException: whatever the command raises.
     """
 
-    __slots__ = ("_computing", "_failure", "_first", "_iterator", "_result", "_verb")
+    __slots__ = ("_failure", "_first", "_iterator", "_result", "_verb", "computing")
 
     def __init__(self, verb: str, iterator: Iterator[Action]) -> None:
         self._verb = verb
         self._iterator: Any = iterator
-        self._computing = False  # the result of a Compute is due
+        #: The result of a Compute is due.
+        self.computing = False
         self._result: Any = None  # it, or
-        self._failure: Exception | None = None  # why there is none
+        self._failure: BaseException | None = None  # why there is none
         self._first: Action | None = self._checked(next(iterator))
 
     def next_action(self) -> Action:
         """What the command wants done now.
 
         :raises StopIteration: when it is through.
-        :raises ProtocolError: while the result of a Compute is due.
-        :raises Exception: whatever the command raises.
+        :raises BaseException: whatever the command raises.
         """
-        if self._computing:
-            raise ProtocolError("the result of the last Compute is due")
         action, self._first = self._first, None
         if action is None:
             action = self._checked(self._step())
-        self._computing = isinstance(action, Compute)
+        self.computing = isinstance(action, Compute)
         return action
 
-    def receive(self, result: Any, failure: Exception | None) -> None:
+    def receive(self, result: Any, failure: BaseException | None) -> None:
         """Take in what came of the last Compute.
 
         :raises ProtocolError: if nothing is due.
         """
-        if not self._computing:
+        if not self.computing:
             raise ProtocolError("no result is due")
-        self._computing = False
+        self.computing = False
         self._result, self._failure = result, failure
 
     def close(self) -> None:

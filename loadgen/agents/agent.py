@@ -5,7 +5,6 @@ import contextlib
 import gc
 import os
 import select
-import signal
 import socket
 from multiprocessing.connection import Connection
 from time import monotonic
@@ -17,6 +16,7 @@ from dumb_async import Service, ServiceNotFound, dumb_service, load_service
 from dumb_async.hosting import raise_descriptor_limit, reachable_address, search_current_folder
 
 from ..engine import Engine, Target
+from ..shelter import be_deaf
 from .messages import Done, Failed, FromAgent, Go, Job, Outcome, Progress, Ready, ToAgent
 
 #: Bytes of a wrong reply that are shown.
@@ -27,7 +27,7 @@ _PROBE = 1.0
 
 def be_agent(job: Job, pipe: "Connection[FromAgent, ToAgent]") -> None:
     """Do the job; to be called in a process of its own, which ends with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the crew says when to stop
+    be_deaf()  # the crew says when to stop
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
     if job.urgent:

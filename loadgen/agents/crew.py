@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from ..counts import Tally
-from ..shelter import sheltered
+from ..interrupting import kept
+from ..shelter import blocked, sheltered
 from .agent import be_agent
 from .messages import Done, Failed, FromAgent, Go, Job, Outcome, Progress, Ready, Stop, ToAgent
 
@@ -65,7 +66,8 @@ class Crew:
         pipes = {member.pipe: member for member in self._members if not member.over}
         heard = wait(list(pipes), seconds)
         for pipe in heard:
-            pipes[pipe].hear()  # type: ignore[index]
+            with kept():  # a message is read whole
+                pipes[pipe].hear()  # type: ignore[index]
         return bool(heard)
 
     @property
@@ -104,8 +106,9 @@ class Crew:
         return replace(self._job, plan=self._job.plan.part(share), cpus=cpus)
 
     def _end(self) -> None:
-        for member in self._members:
-            member.end()
+        with blocked():  # whoever is interrupted here leaves nobody behind
+            for member in self._members:
+                member.end()
 
     def _tell(self, message: ToAgent) -> None:
         for member in self._members:

@@ -1,5 +1,6 @@
 """``dist``: a run from many machines."""
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from ..results import Threshold
 from . import option_types as types
 from . import status
 from .load import load_of, warn_of_refusals
-from .output import FILE, FORMS, fail, save, show
+from .output import FILE, FORMS, end, fail, hdr_to, json_to, say, show
 from .run import run
 
 #: What agents are not to do, as it is done with the sum.
@@ -60,17 +61,15 @@ def dist(
             scheduler=scheduler,
             start_in=start_in,
             patience=patience,
-            tell=lambda line: click.echo(f"loadgen: {line}", err=True),
+            tell=say,
         )
     except NoDask as error:
         fail(str(error), status.USAGE)
     except CannotShare as error:
         fail(str(error))
-    except KeyboardInterrupt:
-        fail("interrupted before there was a result", status.INTERRUPTED)
-    show(result, output, thresholds)
-    save(result, out, hdr)
-    context.exit(status.of(result, thresholds))
+    shown = partial(show, result, output, thresholds)
+    code = status.of(result, thresholds)
+    end(context, code, shown, json_to(out, result.as_json()), hdr_to(hdr, result))
 
 
 def _check(context: click.Context, arguments: tuple[str, ...]) -> None:

@@ -1,18 +1,19 @@
 """``doctor``: what this machine will hold, and what to change."""
 
-import json
 import math
+from functools import partial
 from typing import Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..doctor import Finding, Level, System, examine, listen_to
 from ..plan.units import show_quantity
+from ..views import console_for
 from . import option_types as types
 from . import status
+from .output import end, show_answer
 
 SCHEMA: Final = "dumb_async.loadgen.doctor/1"
 _STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.TOO_FEW: "bold red"}
@@ -32,11 +33,9 @@ def doctor(context: click.Context, connections: int, output: str) -> None:
     system = System()
     findings = examine(system, connections, listen_to(system))
     holds = all(finding.level is not Level.TOO_FEW for finding in findings)
-    if output == "json":
-        click.echo(json.dumps(_as_json(findings, connections, holds=holds)))
-    else:
-        _show(findings, connections)
-    context.exit(status.OK if holds else status.FAILED)
+    answer = _as_json(findings, connections, holds=holds)
+    shown = partial(show_answer, answer, output, partial(_show, findings, connections))
+    end(context, status.OK if holds else status.FAILED, shown)
 
 
 def _as_json(findings: list[Finding], connections: int, *, holds: bool) -> dict[str, object]:
@@ -64,7 +63,7 @@ def _show(findings: list[Finding], connections: int) -> None:
         table.add_row("", "", Text(finding.allows), style="dim")
         if finding.change:
             table.add_row("", "", Text(f"▶ {finding.change}", style=style))
-    console = Console(highlight=False)
+    console = console_for()
     console.print(table, soft_wrap=not console.is_terminal)
     most = _most(findings)
     if most >= connections:

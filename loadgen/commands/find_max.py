@@ -1,13 +1,13 @@
 """``find-max``: the highest rate at which a server still meets what is asked of it."""
 
-import json
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..conducting import CannotRun, conduct
+from ..conducting import conduct
 from ..plan import Profile
 from ..plan.units import show_duration, show_quantity
 from ..results import Result, Threshold
@@ -15,7 +15,7 @@ from ..searching import Bisection
 from . import option_types as types
 from . import status
 from .load import Load, load_options
-from .output import FILE, fail
+from .output import FILE, Cut, cut_short, end, json_to, show_answer
 
 #: The share of the planned requests that has to be answered for a rate to be held.
 ACHIEVED = 0.99
@@ -98,11 +98,11 @@ def find_max(
     It also has to answer 99 % of what is planned. Rates are doubled, then bisected, and the one
     found is tried once more. -d, -R, --stages and --think have no meaning here.
     """
-    search = Search(load, conditions, step)
-    try:
-        rate = _find(search, Bisection(start, precision, highest=limit))
-    except (CannotRun, OSError) as error:
-        fail(str(error))
+    search, bisection = Search(load, conditions, step), Bisection(start, precision, highest=limit)
+    with cut_short(lambda: search.steps) as cut:
+        _find(search, bisection)
+    search.interrupted |= cut.status == status.INTERRUPTED
+    rate = bisection.held
     answer = {
         "schema": "dumb_async.loadgen.find-max/1",
         "max_rate_per_s": rate,
@@ -111,30 +111,24 @@ def find_max(
         "interrupted": search.interrupted,
         "steps": search.steps,
     }
-    if out is not None:
-        out.write_text(json.dumps(answer), encoding="utf-8")
-    if output == "json":
-        click.echo(json.dumps(answer))
-    else:
-        click.echo(_verdict(rate, search))
-    context.exit(_status(rate, search))
+    shown = partial(show_answer, answer, output, partial(_show, rate, search, cut))
+    end(context, cut.status or _status(rate, search), shown, json_to(out, answer))
 
 
-def _find(search: Search, bisection: Bisection) -> float:
-    """Return the highest rate that is held, also for longer; 0 if none is."""
+def _find(search: Search, bisection: Bisection) -> None:
+    """Find the highest rate that is held, also for longer: `Bisection.held`."""
     while bisection.next is not None and not search.interrupted:
         bisection.tell(held=search.holds(bisection.next))
-    rate: float | None = bisection.held
     for _ in range(CONFIRMATIONS):
-        if not rate or search.interrupted or search.holds(rate, times=2):
+        if not bisection.held or search.interrupted or search.holds(bisection.held, times=2):
             break
-        rate = bisection.step_down()
-    return rate or 0.0
+        bisection.step_down()
 
 
 def _line(rate: float, result: Result, *, held: bool) -> str:
     response = result.tally.response
     verdict = "held" if held else "invalid" if result.doubts else "missed"
+    verdict = "cut off" if result.interrupted else verdict
     return (
         f"{show_quantity(rate):>8}/s  {verdict:8} {show_quantity(result.rate):>8}/s answered"
         f"  p50 {show_duration(response.percentile(50))}"
@@ -142,10 +136,15 @@ def _line(rate: float, result: Result, *, held: bool) -> str:
     )
 
 
-def _verdict(rate: float, search: Search) -> str:
+def _show(rate: float, search: Search, cut: Cut) -> None:
+    click.echo(_verdict(rate, search, cut))
+
+
+def _verdict(rate: float, search: Search, cut: Cut) -> str:
     asked = " and ".join(condition.text for condition in search.conditions)
-    if search.interrupted:
-        return f"interrupted; {show_quantity(rate)}/s was the highest held so far"
+    if search.interrupted or cut.status:
+        why = "interrupted" if search.interrupted else "cut short"
+        return f"{why}; {show_quantity(rate)}/s was the highest held so far"
     if not rate:
         return f"not even the lowest rate tried was held with {asked}"
     text = f"{show_quantity(rate)}/s is the highest rate held with {asked}"

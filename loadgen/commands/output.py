@@ -1,21 +1,23 @@
-"""Where a command's output goes."""
+"""Where a command's output goes: to its files first, and then to people."""
 
-import contextlib
 import json
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from rich.console import Console
 
 from ..agents import Crew
+from ..conducting import CannotRun
 from ..counts.hdr import CannotExport, write_log
+from ..interrupting import keep
 from ..metrics import exporting
 from ..results import Result, Threshold
-from ..views import Lines, Live, Silent, View, as_csv, as_text
+from ..views import Lines, Live, Silent, View, as_csv, as_text, console_for, plain
 from . import status
 
 
@@ -35,19 +37,79 @@ FILE = _NewFile(dir_okay=False, writable=True, path_type=Path)
 FORMS = click.Choice(["text", "json", "csv"])
 
 Publish = Callable[[Crew], AbstractContextManager[Any]]
+#: Where something is to be written, ``None``: nowhere; and what writes it.
+Saving = tuple[Path | None, Callable[[Path], None]]
 
 
 def fail(message: str, code: int = status.FAILED) -> NoReturn:
     """End the program with one line that says why."""
-    click.echo(f"loadgen: {message}", err=True)
+    say(message)
     sys.exit(code)
+
+
+def say(message: str) -> None:
+    """Say something on standard error, in one line, whatever is in it."""
+    click.echo(f"loadgen: {plain(message)}", err=True)
+
+
+def end(
+    context: click.Context, code: int, show: Callable[[], object], *savings: Saving
+) -> NoReturn:
+    """End a command that has a result: save it, show it, and exit, whoever interrupts.
+
+    :param code: the exit status, if all can be saved.
+    """
+    keep()
+    failures = [why for path, write in savings if path and (why := _save(path, write))]
+    show()
+    for why in failures:
+        say(f"the result could not be written: {why}")
+    context.exit(status.FAILED if failures else code)
+
+
+@dataclass(slots=True)
+class Cut:
+    """Whether a series of runs was cut short, as the exit status of what did it; 0: it was not."""
+
+    status: int = status.OK
+
+
+@contextmanager
+def cut_short(anything: Callable[[], object]) -> Iterator[Cut]:
+    """Carry out a series of runs in this block: what cuts it short leaves what there is by then.
+
+    :param anything: whether there is anything; if not, it ends the command.
+    """
+    cut = Cut()
+    try:
+        yield cut
+    except KeyboardInterrupt:
+        if not anything():
+            raise
+        cut.status = status.INTERRUPTED
+    except (CannotRun, OSError) as error:
+        if not anything():
+            fail(str(error))
+        say(str(error))
+        cut.status = status.FAILED
+
+
+def json_to(out: Path | None, answer: dict[str, Any]) -> Saving:
+    """Say that ``answer`` is to be saved as JSON."""
+    return out, lambda path: _write(path, json.dumps(answer))
+
+
+def hdr_to(hdr: Path | None, result: Result) -> Saving:
+    """Say that response times are to be saved as an HdrHistogram log."""
+    times = result.tally.response
+    return hdr, partial(write_log, histogram=times, begun=result.begun, seconds=result.elapsed)
 
 
 def view_of(title: str, *, quiet: bool) -> View:
     """Return how a run is shown while it goes on: on the terminal, or in lines."""
     if quiet:
         return Silent()
-    console = Console(stderr=True, highlight=False)
+    console = console_for(stderr=True)
     return Live(console, title) if console.is_terminal else Lines(console, title)
 
 
@@ -56,24 +118,33 @@ def publisher(port: int | None) -> Publish:
     return (lambda crew: exporting(crew, port)) if port is not None else lambda _: nullcontext()
 
 
+def show_answer(answer: dict[str, Any], form: str, as_text: Callable[[], object]) -> None:
+    """Print an answer on standard output: as JSON, or for people."""
+    if form == "json":
+        click.echo(json.dumps(answer))
+    else:
+        as_text()
+
+
 def show(result: Result, form: str, thresholds: tuple[Threshold, ...] = ()) -> None:
     """Print a result on standard output; thresholds are told on standard error if need be."""
     if form == "text":
-        as_text(result, Console(highlight=False), thresholds)
+        as_text(result, console_for(), thresholds)
         return
     text = as_csv(result) if form == "csv" else json.dumps(result.as_json()) + "\n"
     click.echo(text, nl=False)
     for line in (*(t.show(result) for t in thresholds), *result.doubts):
-        click.echo(f"loadgen: {line}", err=True)
+        say(line)
 
 
-def save(result: Result, out: Path | None, hdr: Path | None) -> None:
-    """Write a result to files; end the program if that can not be."""
+def _save(path: Path, write: Callable[[Path], None]) -> str:
+    """Have it written; return why it could not be, if so."""
     try:
-        if out is not None:
-            with contextlib.closing(out.open("w", encoding="utf-8")) as file:
-                json.dump(result.as_json(), file)
-        if hdr is not None:
-            write_log(hdr, result.tally.response, result.begun, result.elapsed)
+        write(path)
     except (OSError, CannotExport) as error:
-        fail(f"the result could not be written: {error}")
+        return str(error)
+    return ""
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -1,5 +1,6 @@
 """``run``: load a server, and say how it did."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from ..results import Threshold
 from . import option_types as types
 from . import status
 from .load import Load, load_options
-from .output import FILE, FORMS, fail, publisher, save, show, view_of
+from .output import FILE, FORMS, end, fail, hdr_to, json_to, publisher, show, view_of
 
 
 @click.command()
@@ -54,8 +55,6 @@ def run(
         )
     except (CannotRun, OSError) as error:
         fail(str(error))
-    except KeyboardInterrupt:
-        fail("interrupted before there was a result", status.INTERRUPTED)
-    show(result, output, thresholds)
-    save(result, out, hdr)
-    context.exit(status.of(result, thresholds))
+    shown = partial(show, result, output, thresholds)
+    code = status.of(result, thresholds)
+    end(context, code, shown, json_to(out, result.as_json()), hdr_to(hdr, result))

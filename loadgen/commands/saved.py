@@ -1,6 +1,7 @@
 """``merge`` and ``report``: results that were saved."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import click
@@ -8,7 +9,7 @@ import click
 from ..results import NoResult, Result, Threshold, doubts, merge
 from . import option_types as types
 from . import status
-from .output import FILE, FORMS, fail, save, show
+from .output import FILE, FORMS, end, fail, hdr_to, json_to, show
 
 SAVED = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -16,17 +17,17 @@ SAVED = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command("merge")
 @click.argument("files", type=SAVED, nargs=-1, required=True, metavar="FILE...")
 @click.option("--out", type=FILE, help="Write the result to this file, not to standard output.")
-def merge_command(files: tuple[Path, ...], out: Path | None) -> None:
+@click.pass_context
+def merge_command(context: click.Context, files: tuple[Path, ...], out: Path | None) -> None:
     """Add up results that were saved with --out: those of runs side by side.
 
     Their counts are added, so percentiles are those of all requests together.
     """
     result = merge([_read(file) for file in files])
     result.doubts = list(dict.fromkeys([*result.doubts, *doubts(result)]))
-    if out is None:
-        click.echo(json.dumps(result.as_json()))
-    else:
-        save(result, out, None)
+    answer = result.as_json()
+    shown = (lambda: click.echo(json.dumps(answer))) if out is None else (lambda: None)
+    end(context, status.OK, shown, json_to(out, answer))
 
 
 @click.command("report")
@@ -46,9 +47,8 @@ def report(
 ) -> None:
     """Show a result that was saved with --out, and exit as its run would have."""
     result = _read(file)
-    show(result, output, thresholds)
-    save(result, None, hdr)
-    context.exit(status.of(result, thresholds))
+    shown = partial(show, result, output, thresholds)
+    end(context, status.of(result, thresholds), shown, hdr_to(hdr, result))
 
 
 def _read(file: Path) -> Result:

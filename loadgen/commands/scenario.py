@@ -1,23 +1,22 @@
 """``scenario``: what a bystander feels while others make trouble."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 
-from ..conducting import CannotRun
 from ..engine import Target
 from ..plan.units import show_duration, show_quantity
 from ..results import Threshold
 from ..scenarios import SCENARIOS, Beside, Made, Played, Scenario, Verdict, play_all
+from ..views import console_for
 from . import option_types as types
 from . import status
-from .output import FILE, fail
+from .output import FILE, cut_short, end, json_to, show_answer
 
 SCHEMA: Final = "dumb_async.loadgen.scenario/1"
 _STYLES: Final = {Verdict.HELD: "green", Verdict.MISSED: "bold red", Verdict.SKIPPED: "red"}
@@ -71,11 +70,15 @@ def scenario(
     one way after the other: as all scenarios have it, or those of these NAMEs. The server has
     to speak PING, WAIT, BURN and STREAM.
     """
-    chosen = [SCENARIOS[name] for name in dict.fromkeys(names)] or list(SCENARIOS.values())
+    every = [SCENARIOS[name] for name in dict.fromkeys(names)] or list(SCENARIOS.values())
+    chosen = _sized(every, clients)
     looking_on = Beside(seconds=duration, **beside)
-    results, interrupted = _play(
-        _sized(chosen, clients), target, looking_on, quiet=output == "json"
-    )
+    results: list[Played] = []
+    with cut_short(lambda: results) as cut:
+        _play(chosen, target, looking_on, results, quiet=output == "json")
+    if cut.status == status.FAILED:
+        results += [Played(one, looking_on.slo, skipped=True) for one in chosen[len(results) :]]
+    interrupted = cut.status == status.INTERRUPTED or results[-1].interrupted
     answer = {
         "schema": SCHEMA,
         "target": str(target),
@@ -85,13 +88,9 @@ def scenario(
         "interrupted": interrupted,
         "scenarios": [played.as_json() for played in results],
     }
-    if out is not None:
-        out.write_text(json.dumps(answer), encoding="utf-8")
-    if output == "json":
-        click.echo(json.dumps(answer))
-    else:
-        _show(results, looking_on.slo)
-    context.exit(status.INTERRUPTED if interrupted else _status(results))
+    shown = partial(show_answer, answer, output, partial(_show, results, looking_on.slo))
+    code = status.INTERRUPTED if interrupted else _status(results)
+    end(context, code, shown, json_to(out, answer))
 
 
 def _sized(chosen: Sequence[Scenario], clients: int | None) -> list[Scenario]:
@@ -102,25 +101,20 @@ def _sized(chosen: Sequence[Scenario], clients: int | None) -> list[Scenario]:
 
 
 def _play(
-    chosen: Sequence[Scenario], target: Target, beside: Beside, *, quiet: bool
-) -> tuple[list[Played], bool]:
-    """Play them until somebody interrupts; return what came of them, and whether somebody did."""
-    results: list[Played] = []
-    try:
-        for played in play_all(chosen, target, beside):
-            results.append(played)
-            if not quiet:
-                click.echo(f"{played.scenario.name}: {played.verdict.value}", err=True)
-            if played.bystander and played.bystander.interrupted:
-                return results, True
-    except KeyboardInterrupt:
-        return results, True
-    except (CannotRun, OSError) as error:
-        if not results:
-            fail(str(error))
-        click.echo(f"loadgen: {error}", err=True)
-        results += [Played(one, beside.slo, skipped=True) for one in chosen[len(results) :]]
-    return results, False
+    chosen: Sequence[Scenario],
+    target: Target,
+    beside: Beside,
+    results: list[Played],
+    *,
+    quiet: bool,
+) -> None:
+    """Play them until somebody interrupts; add what comes of each to ``results``."""
+    for played in play_all(chosen, target, beside):
+        results.append(played)
+        if not quiet:
+            click.echo(f"{played.scenario.name}: {played.verdict.value}", err=True)
+        if played.interrupted:
+            break
 
 
 def _status(results: Sequence[Played]) -> int:
@@ -139,7 +133,7 @@ def _show(results: Sequence[Played], slo: Sequence[Threshold]) -> None:
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "trouble")
     for played in results:
         table.add_row(*_row(played), style=_STYLES.get(played.verdict, "yellow"))
-    console = Console(highlight=False)
+    console = console_for()
     console.print(table, soft_wrap=not console.is_terminal)
     console.print(f"asked: {' and '.join(condition.text for condition in slo)}, and no errors")
     for played in results:
@@ -184,9 +178,9 @@ def _notes(played: Played) -> list[str]:
     notes = [played.failure] if played.failure else []
     if played.skipped:
         return ["skipped: the server had not recovered from the trouble before"]
-    if played.recovery is None:
+    if played.recovery is None and not played.interrupted:
         notes.append("after the trouble the server does not answer any more")
-    elif played.recovery > 1:
+    elif played.recovery and played.recovery > 1:
         notes.append(f"it took {show_duration(played.recovery)} to answer again afterwards")
     if played.verdict is Verdict.HOLLOW:
         notes.append(_hollow(played.made))

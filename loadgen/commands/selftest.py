@@ -1,21 +1,21 @@
 """``selftest``: how fast this generator is on this machine, against a server that does nothing."""
 
-import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from ..ceiling import Tested, measure, parts
-from ..conducting import CannotRun
+from ..interrupting import keep
 from ..null_server import NullServer
 from ..plan.units import show_duration, show_quantity
+from ..views import console_for
 from . import option_types as types
 from . import status
-from .output import fail
+from .output import cut_short, end, show_answer
 
 SCHEMA: Final = "dumb_async.loadgen.selftest/1"
 
@@ -33,26 +33,22 @@ def selftest(context: click.Context, duration: float, output: str) -> None:
     """
     mine, others = _places()
     results: list[Tested] = []
-    interrupted = False
-    try:
-        with NullServer(others) as server:
-            for part in parts(duration):
-                results.append(measure(part, server, mine))
-                click.echo(f"{part.name}: {_shown(results[-1])}", err=True)
-                if interrupted := results[-1].result.interrupted:
-                    break
-    except KeyboardInterrupt:
-        interrupted = True
-    except (CannotRun, OSError) as error:
-        fail(str(error))
-    if output == "json":
-        tested = [result.as_json() for result in results]
-        cpus = {"generator": list(mine), "server": list(others)}
-        answer = {"schema": SCHEMA, "cpus": cpus, "interrupted": interrupted, "parts": tested}
-        click.echo(json.dumps(answer))
-    else:
-        _show(results, apart=mine != others)
-    context.exit(status.INTERRUPTED if interrupted else _status(results))
+    keep()
+    with cut_short(lambda: results) as cut, NullServer(others) as server:
+        for part in parts(duration):
+            results.append(measure(part, server, mine))
+            click.echo(f"{part.name}: {_shown(results[-1])}", err=True)
+            if results[-1].result.interrupted:
+                cut.status = status.INTERRUPTED
+                break
+    answer = {
+        "schema": SCHEMA,
+        "cpus": {"generator": list(mine), "server": list(others)},
+        "interrupted": cut.status == status.INTERRUPTED,
+        "parts": [result.as_json() for result in results],
+    }
+    shown = partial(show_answer, answer, output, partial(_show, results, apart=mine != others))
+    end(context, cut.status or _status(results), shown)
 
 
 def _places() -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -74,7 +70,7 @@ def _show(results: list[Tested], *, apart: bool) -> None:
     for one in results:
         cpu = (f"{one.generator:.0%}", f"{one.server:.0%}")
         table.add_row(one.name, _shown(one), *cpu, one.bottleneck)
-    console = Console(highlight=False)
+    console = console_for()
     console.print(table, soft_wrap=not console.is_terminal)
     if not apart:
         console.print("there is but one CPU, which both had to share", style="yellow")

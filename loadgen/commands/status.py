@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from .. import interrupting
 from ..results import Result, Threshold
 
 OK: Final = 0
@@ -9,7 +10,7 @@ FAILED: Final = 1
 USAGE: Final = 2
 INVALID: Final = 3
 MISSED: Final = 99
-INTERRUPTED: Final = 130
+INTERRUPTED: Final = interrupting.STATUS
 
 
 def of(result: Result, thresholds: tuple[Threshold, ...] = ()) -> int:

@@ -1,22 +1,22 @@
 """``sweep``: the same load again and again, each time more of it."""
 
-import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 
-from ..conducting import CannotRun, conduct
+from ..conducting import conduct
 from ..plan import Profile, quantity
 from ..plan.units import show_duration, show_quantity
 from ..searching import Curve, Point
+from ..views import console_for
 from . import option_types as types
 from . import status
 from .load import Load, load_options, warn_of_descriptors
-from .output import FILE, fail
+from .output import FILE, cut_short, end, json_to, show_answer
 
 KINDS: Final = ("connections", "rate")
 
@@ -73,24 +73,16 @@ def sweep(
     After the highest load the lowest comes once more, to see whether the server recovers.
     """
     curve = Curve(over.kind)
-    try:
+    with cut_short(lambda: bool(curve.points)) as cut:
         for value in over.values:
             curve.points.append(_measure(load, over.kind, value, step, good))
             if curve.points[-1].result.interrupted:
                 break
         else:
             curve.afterwards = _measure(load, over.kind, over.values[0], step, good)
-    except (CannotRun, OSError) as error:
-        if not curve.points:
-            fail(str(error))
-        click.echo(f"loadgen: {error}", err=True)
-    if out is not None:
-        out.write_text(json.dumps(curve.as_json()), encoding="utf-8")
-    if output == "json":
-        click.echo(json.dumps(curve.as_json()))
-    else:
-        _show(curve)
-    context.exit(_status(curve))
+    answer = curve.as_json()
+    shown = partial(show_answer, answer, output, partial(_show, curve))
+    end(context, cut.status or _status(curve), shown, json_to(out, answer))
 
 
 def _measure(load: Load, kind: str, value: float, step: float, good: float) -> Point:
@@ -121,7 +113,7 @@ def _show(curve: Curve) -> None:
         recovery = curve.recovery
         text = f"p99 {recovery:.2g} times that before" if recovery else "nothing was answered"
         table.add_row(*_row(curve.afterwards), f"afterwards: {text}")
-    console = Console(highlight=False)
+    console = console_for()
     console.print(table, soft_wrap=not console.is_terminal)
     for point in curve.points:
         for doubt in point.result.doubts:

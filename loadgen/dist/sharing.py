@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..interrupting import interruptible, keep
 from ..results import Agent, NoResult, Result, doubts, merge
 from .cluster import CannotShare, choose, clock_offsets, cluster, workers_of
 from .task import FAREWELL, Board, Ended, Word, run_agent
@@ -98,7 +99,8 @@ class _Shared:
         try:
             self.tell("interrupted: agents come to an end; interrupt again to end them at once")
             self._say(stop=True)
-            self.wait(PATIENCE)
+            with interruptible():
+                self.wait(PATIENCE)
         except KeyboardInterrupt:
             pass
         self._lose_rest("it did not come to an end when it was stopped")
@@ -174,10 +176,12 @@ def share_out(
         for worker, offset in clock_offsets(client, workers).items():
             if abs(offset) > OFFSET:
                 tell(f"the clock of {worker} is off by {offset:+.3f} s: it begins so much apart")
+        keep()
         with _submitted(client, words, workers, tell) as shared:
             try:
-                shared.begin(patience, start_in)
-                shared.wait()
+                with interruptible():
+                    shared.begin(patience, start_in)
+                    shared.wait()
             except KeyboardInterrupt:
                 shared.interrupt()
         return _sum(shared)

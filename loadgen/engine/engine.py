@@ -196,6 +196,8 @@ class Engine:
         self._dial(client)
 
     def _go(self, _due: float) -> None:
+        if self._over:
+            return
         client = next(client for client in reversed(self.clients) if client.wanted)
         client.wanted = False
         if client.transport is not None:

@@ -2,11 +2,9 @@
 
 import multiprocessing
 import os
-import signal
 import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from time import monotonic
 from types import TracebackType
@@ -15,6 +13,8 @@ from typing import Any, Final, Self
 from dumb_async.hosting import raise_descriptor_limit
 
 from ..counts import Fault, Phase
+from ..interrupting import interruptible
+from ..shelter import be_deaf, sheltered
 from .crowd import Crowd
 from .table import Scenario
 
@@ -85,16 +85,11 @@ class Troubling:
         self._process = _context.Process(
             target=_be_process, args=(*self._arguments, theirs), daemon=True
         )
-        # As in `Crew`: a Ctrl-C while it begins is nothing it would hear.
-        resource_tracker.ensure_running()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with theirs, sheltered():
             self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
         try:
-            self._hear()
+            with interruptible():
+                self._hear()
         except BaseException:
             self._end()
             raise
@@ -138,8 +133,7 @@ def _be_process(
     pipe: "Connection[Made, None]",
 ) -> None:
     """Be the process: say what is made when it is, and again when asked to end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    be_deaf()
     if cpus:
         os.sched_setaffinity(0, cpus)
     raise_descriptor_limit()

@@ -12,6 +12,7 @@ from ..agents.agent import address_of
 from ..conducting import CannotRun, conduct
 from ..counts import Fault, Phase
 from ..engine import Options, Target
+from ..interrupting import interruptible, keep
 from ..plan import Plan, Profile
 from ..results import Result, Threshold
 from .making import READY_WITHIN, Made, Troubling
@@ -82,6 +83,7 @@ class Played:
     :param recovery: seconds until the server answered again, the trouble being over;
         ``None``: longer than there was patience for.
     :param failure: why there is no result, in one line.
+    :param interrupted: whether somebody did not want to see all of it.
     """
 
     scenario: Scenario
@@ -91,6 +93,7 @@ class Played:
     recovery: float | None = None
     failure: str = ""
     skipped: bool = False
+    interrupted: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -143,8 +146,10 @@ def play(scenario: Scenario, target: Target, beside: Beside = DEFAULT) -> Played
     :raises OSError: if there is no host of that name.
     """
     address = address_of(target)
+    keep()
     try:
-        _ping(address, beside.patience)
+        with interruptible():
+            _ping(address, beside.patience)
     except OSError as error:
         fault = Fault.of(Phase.CONNECT, error)
         raise CannotRun(
@@ -160,8 +165,13 @@ def play(scenario: Scenario, target: Target, beside: Beside = DEFAULT) -> Played
             except CannotRun as error:
                 failure = str(error)
         made = trouble.made
-    again = recovery(address, beside.patience)
-    return Played(scenario, beside.slo, made, result, again, failure)
+    again, interrupted = None, result is not None and result.interrupted
+    try:
+        with interruptible():
+            again = recovery(address, beside.patience)
+    except KeyboardInterrupt:
+        interrupted = True
+    return Played(scenario, beside.slo, made, result, again, failure, interrupted=interrupted)
 
 
 def _look_on(scenario: Scenario, target: Target, beside: Beside) -> Result:

@@ -39,10 +39,11 @@ class Bisection:
             self.missed = min(self.missed, self.next)
         self.next = self._choose()
 
-    def step_down(self) -> float | None:
-        """Give up the rate that seemed to be held: return a lower one, if there is."""
+    def step_down(self) -> None:
+        """Give up the rate that seemed to be held for a lower one; 0 if there is none."""
         self.missed, self.held = self.held, self.held / (1 + self._precision)
-        return self.held if self.held >= self._lowest else None
+        if self.held < self._lowest:
+            self.held = 0.0
 
     def _choose(self) -> float | None:
         if self.missed == math.inf:

@@ -10,6 +10,7 @@ from ..counts import Histogram
 from ..plan.units import show_quantity
 from ..results import PERCENTILES, Result, Threshold
 from . import tables
+from .text import plain, quoted
 
 
 def as_text(result: Result, console: Console, thresholds: tuple[Threshold, ...] = ()) -> None:
@@ -25,7 +26,7 @@ def as_text(result: Result, console: Console, thresholds: tuple[Threshold, ...] 
             ("connect", tally.connect, None),
         ]
         if len(tally.commands) > 1:
-            rows += [(name, c.response, c.at_least) for name, c in tally.commands.items()]
+            rows += [(plain(name), c.response, c.at_least) for name, c in tally.commands.items()]
         parts += ["", tables.latencies(rows), "", tables.bars(tally.response)]
     if tally.lost_requests or tally.lost_connections:
         parts += ["", tables.errors(tally)]
@@ -33,7 +34,7 @@ def as_text(result: Result, console: Console, thresholds: tuple[Threshold, ...] 
     parts += [
         Text(t.show(result), style="green" if t.is_met(result) else "red") for t in thresholds
     ]
-    parts += [Text(f"INVALID: {doubt}", style="bold red") for doubt in result.doubts]
+    parts += [Text(f"INVALID: {plain(doubt)}", style="bold red") for doubt in result.doubts]
     console.print(Group(*parts), soft_wrap=not console.is_terminal)
 
 
@@ -49,7 +50,7 @@ def as_csv(result: Result) -> str:
         replies = counted.response.total - counted.at_least.total
         latencies = [*_row(counted.response), *_row(counted.service)]
         rate = replies / result.elapsed if result.elapsed else 0.0
-        writer.writerow([name, counted.sent, replies, f"{rate:.3f}", *latencies, "", ""])
+        writer.writerow([plain(name), counted.sent, replies, f"{rate:.3f}", *latencies, "", ""])
     latencies = [*_row(tally.response), *_row(tally.service)]
     rest = [tally.errors, str(not result.doubts).lower()]
     writer.writerow(["(all)", tally.sent, tally.replies, f"{result.rate:.3f}", *latencies, *rest])
@@ -86,7 +87,7 @@ def _notes(result: Result) -> list[str]:
         notes.append("≥: some requests were given up; their figures are lower bounds")
     if result.wrong:
         asked, came = result.wrong
-        notes.append(f"wrong reply: asked {asked}, came {came}")
+        notes.append(f"wrong reply: asked {quoted(asked)}, came {quoted(came)}")
     if result.lost:
-        notes.append(f"PARTIAL: lost agents {', '.join(result.lost)}")
+        notes.append(f"PARTIAL: lost agents {plain(', '.join(result.lost))}")
     return notes

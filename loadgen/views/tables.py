@@ -8,6 +8,7 @@ from rich.text import Text
 from ..counts import Fault, Histogram, Tally
 from ..plan.units import show_duration
 from ..results import PERCENTILES
+from .text import plain
 
 #: Lines of a latency histogram.
 BARS = 8
@@ -22,7 +23,7 @@ def latencies(rows: Iterable[tuple[str, Histogram, Histogram | None]]) -> Table:
         table.add_column(name if name != "p999" else "p99.9", justify="right", no_wrap=True)
     for name, histogram, at_least in rows:
         if histogram.counts:
-            table.add_row(name, *figures(histogram, at_least))
+            table.add_row(Text(name), *figures(histogram, at_least))
     return table
 
 
@@ -83,7 +84,7 @@ def errors(tally: Tally) -> Table:
             str(fault),
             f"{tally.lost_requests[fault]:,}",
             f"{tally.lost_connections[fault]:,}",
-            fault.advice,
+            Text(plain(fault.advice)),
         )
     return table
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from ..counts import Tally
 from ..plan.units import show_duration, show_quantity
 from . import tables
+from .text import plain
 
 #: Seconds between lines where there is no terminal.
 EVERY = 1.0
@@ -56,12 +57,13 @@ class Live:
     interval = 0.5
 
     def __init__(self, console: Console, title: str) -> None:
-        self._title = title
         self._rate = _Rate()
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(40), TextColumn("{task.percentage:3.0f}%")
+            TextColumn("{task.description}", markup=False),
+            BarColumn(40),
+            TextColumn("{task.percentage:3.0f}%"),
         )
-        self._task = self._progress.add_task(title, total=1.0)
+        self._task = self._progress.add_task(plain(title), total=1.0)
         self._live = live.Live(self._progress, console=console, transient=True, auto_refresh=False)
 
     def __enter__(self) -> Self:
@@ -101,7 +103,7 @@ class Lines:
 
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
-        self._title = title
+        self._title = plain(title)
         self._begun = monotonic()
         self._rate = _Rate()
 

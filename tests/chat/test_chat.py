@@ -356,3 +356,19 @@ def test_a_flood_keeps_nobody_from_chatting(server: Server) -> None:
                 question, asked = one.say(b"%d" % turns), two.size
             # Behind what waited before it and a few reads more, not behind all there is to come.
             assert two.size - asked < 8 * window, turns
+
+
+def test_everybody_hears_the_last_words_of_all_before_a_stop(start: Start) -> None:
+    """Who has nothing left to say stays until the others have said what was on its way."""
+    server = start("--timeout-graceful", "60")
+    with chatting(server, 21) as (*speakers, listener):
+        texts = [b"%d" % turn + b"x" * 90 for turn in range(50)]
+        for speaker in speakers:
+            speaker.send(b"".join(text + b"\n" for text in texts))
+        server.signal()
+        said = {one.number: b"".join(map(one.says, texts)) for one in speakers}
+        assert sum(map(len, said.values())) < LONGEST_BACKLOG
+        for chatter in (*speakers, listener):
+            heard = chatter.read_all().splitlines(keepends=True)
+            assert len(heard) == 50 * (20 - (chatter is not listener)), chatter.number
+        assert 0 == server.exit_status(within=AT_ONCE)

@@ -8,7 +8,7 @@ import pytest
 
 from . import client
 from .process import Server, Share, Start
-from .servers import ENDLESS, TARGETS, Need, Target, foreign
+from .servers import ENDLESS, MORE, TARGETS, Need, Target, foreign
 
 _FAILED = pytest.StashKey[bool]()
 
@@ -42,7 +42,7 @@ def _chosen(config: pytest.Config) -> tuple[Target, ...]:
         return (foreign(command),)
     if not names:
         return TARGETS
-    by_name = {target.id: target for target in TARGETS}
+    by_name = {target.id: target for target in (*TARGETS, *MORE)}
     if unknown := set(names.split(",")) - by_name.keys():
         raise pytest.UsageError(
             f"--targets: no {', '.join(unknown)}; there is {', '.join(by_name)}"

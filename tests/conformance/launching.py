@@ -55,6 +55,8 @@ class Drain:
         self._pipe = pipe
         self._lines: list[str] = []
         self._ended = False
+        self._reads = threading.Event()
+        self._reads.set()
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -71,8 +73,13 @@ class Drain:
             self._changed.wait_for(lambda: self._ended or self._find(pattern), PATIENCE)
             return self._find(pattern)
 
+    def pause(self) -> None:
+        """Read no more until `join`: who writes will find the pipe full."""
+        self._reads.clear()
+
     def join(self) -> None:
         """Read up to the end and close the pipe: every writer must be gone."""
+        self._reads.set()
         self._thread.join(PATIENCE)
         self._pipe.close()
 
@@ -84,6 +91,7 @@ class Drain:
             with self._changed:
                 self._lines.append(line.decode(errors="backslashreplace"))
                 self._changed.notify_all()
+            self._reads.wait()
         with self._changed:
             self._ended = True
             self._changed.notify_all()

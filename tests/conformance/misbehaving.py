@@ -1,5 +1,7 @@
 """A service whose commands do what they should not."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 from dumb_async import Action, Close, Compute, Send, Service, Sleep
@@ -34,6 +36,59 @@ def catch(secret: bytes) -> Iterator[Action]:
         yield Compute(fail, secret)
     except ZeroDivisionError:
         yield Send(b"CAUGHT\n")
+
+
+class Unheard(BaseException):
+    """What no ``except Exception`` catches."""
+
+
+ENDS = {
+    b"EXIT": SystemExit(0), b"INTERRUPT": KeyboardInterrupt(), b"GENERATOR": GeneratorExit(),
+    b"UNHEARD": Unheard(),
+}  # fmt: skip
+
+
+def end(kind: bytes) -> bytes:
+    """Raise what would end a program."""
+    if kind == b"EXIT":
+        sys.exit(0)
+    raise ENDS[kind]
+
+
+@service.command("END")
+def end_at_once(kind: bytes) -> bytes:
+    """Raise it at once."""
+    return end(kind)
+
+
+@service.command("ENDLATER")
+def end_later(kind: bytes) -> Iterator[Action]:
+    """Raise it after a while."""
+    yield Sleep(0.01)
+    end(kind)
+
+
+@service.command("ENDWORK")
+def end_work(kind: bytes) -> Iterator[Action]:
+    """Raise it while computing."""
+    yield Compute(end, kind)
+
+
+@service.command("ENDLEFT")
+def end_left(kind: bytes) -> Iterator[Action]:
+    """Raise it when the client leaves."""
+    try:
+        yield Sleep(3600)
+    finally:
+        end(kind)
+
+
+@service.command("DESCRIPTORS")
+def descriptors() -> bytes:
+    """Those that a program inherits which is started here; the last is that it lists them with."""
+    listing = ["ls", "/proc/self/fd"]
+    listed = subprocess.run(listing, stdout=subprocess.PIPE, close_fds=False, check=True)
+    return b" ".join(listed.stdout.split()) + b"\n"
 
 
 @service.command("BYE")

@@ -94,6 +94,10 @@ class Server:
             client.shutdown_write()
             return client.read_all()
 
+    def stop_reading(self) -> None:
+        """Read no more of its standard error, until it has ended."""
+        self._stderr.pause()
+
     def get(self, path: str = "/metrics") -> tuple[int, str]:
         """Ask the metrics server for ``path``: the status and the page."""
         assert self.metrics_url is not None, "it has no metrics page"

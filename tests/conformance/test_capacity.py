@@ -1,6 +1,7 @@
 """More clients than the server wants, or can have."""
 
 import select
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 
@@ -46,6 +47,16 @@ def test_clients_over_the_limit_are_told_so(small_server: Server) -> None:
         for client in join(stack, small_server, 20):
             assert BUSY == client.read_all()
         assert b"RESULT 6\n" == held.ask(b"BURN 3")
+
+
+@pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.CAPACITY)
+def test_a_burst_is_held_to_the_limit_as_well(start_server: Start) -> None:
+    """However many come at the same instant, no more than that many are served."""
+    server = start_server("--limit-connections", "3")
+    with ExitStack() as stack:
+        crowd = join(stack, server, 30)  # all of them have the time to read why
+        replies = [client.read_line() for client in crowd]
+        assert {b"PONG\n": 3, BUSY: 27} == Counter(replies)
 
 
 @pytest.mark.needs(Need.SEVERAL_CLIENTS, Need.CAPACITY, Need.LINGERING)

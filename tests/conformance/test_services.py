@@ -5,8 +5,9 @@ import re
 import pytest
 
 from .client import eventually
+from .misbehaving import ENDS
 from .process import Server, Share, Start
-from .servers import Target
+from .servers import Need, Target
 
 SECRET = b"dragon"
 
@@ -47,6 +48,37 @@ def test_a_command_that_fails_ends_its_own_connection(misbehaving: Server, comma
     assert b"PONG\n" == misbehaving.converse(b"PING\n")
     assert eventually(lambda: "a command failed" in misbehaving.stderr)
     assert SECRET.decode() not in misbehaving.stderr
+
+
+@pytest.mark.parametrize("command", [b"END", b"ENDLATER", b"ENDWORK"])
+def test_no_command_ends_the_server(misbehaving: Server, command: bytes) -> None:
+    """Neither by sys.exit() nor by anything else that is raised: it is a failure like any other."""
+    for kind in ENDS:
+        logged = misbehaving.stderr.count(f": {type(ENDS[kind]).__name__}")
+        with misbehaving.connect() as client:
+            client.send(b"PING\n%s %s\nPING\n" % (command, kind))
+            assert b"PONG\nINTERNAL_ERROR\n" == client.read_all()
+        assert b"PONG\n" == misbehaving.converse(b"PING\n")
+        assert eventually(
+            lambda kind=kind, logged=logged: (  # type: ignore[misc]
+                misbehaving.stderr.count(f": {type(ENDS[kind]).__name__}") == logged + 1
+            )
+        )
+
+
+@pytest.mark.needs(Need.RESETS)
+def test_nor_as_its_client_leaves(misbehaving: Server) -> None:
+    """The connection is let go of all the same."""
+    for kind in ENDS:
+        misbehaving.get_in(b"ENDLEFT %s\n" % kind).reset()
+    assert b"PONG\n" == misbehaving.converse(b"PING\n")
+    if misbehaving.metrics_url is not None:
+        assert eventually(lambda: misbehaving.samples()["server_active_connections"] == 0)
+
+
+def test_a_program_that_a_command_starts_inherits_no_connection(misbehaving: Server) -> None:
+    """Nor any other descriptor of the server, which would keep it open."""
+    assert b"0 1 2 3\n" == misbehaving.converse(b"DESCRIPTORS\n")
 
 
 def test_a_command_may_catch_what_its_computation_raises(misbehaving: Server) -> None:

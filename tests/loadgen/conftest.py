@@ -93,10 +93,15 @@ class Running:
     """A command under way; leaving its ``with`` block ends it and all its children.
 
     :param limit: of the shell's ``ulimit``, such as ``-n 40``.
+    :param ignoring: signals that it is started to ignore, such as ``INT``.
     """
 
-    def __init__(self, *words: str, limit: str = "") -> None:
-        argv = [sys.executable, "-m", "loadgen", "run", *words]
+    def __init__(
+        self, *words: str, limit: str = "", command: str = "run", ignoring: str = ""
+    ) -> None:
+        argv = [sys.executable, "-m", "loadgen", command, *words]
+        if ignoring:
+            argv = ["sh", "-c", f'trap "" {ignoring}; exec "$@"', "sh", *argv]
         self._process = subprocess.Popen(
             limited(argv, limit) if limit else argv,
             cwd=ROOT,
@@ -134,9 +139,9 @@ class Running:
         assert found, f"it never said {pattern!r}: {self._stderr.text!r}"
         return found
 
-    def interrupt(self) -> None:
-        """Do as Ctrl-C does: signal the whole group."""
-        os.killpg(self.pid, signal.SIGINT)
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Do as Ctrl-C does, or a terminal that closes: signal the whole group."""
+        os.killpg(self.pid, number)
 
     def agents(self) -> list[int]:
         """Its processes that send requests."""
@@ -171,9 +176,9 @@ class Running:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Running]]:
-    """Start ``python -m loadgen run`` with some words; ended with the test."""
+    """Start ``python -m loadgen run``, or another command, with some words; ended with the test."""
     with ExitStack() as stack:
-        yield lambda *words, limit="": stack.enter_context(Running(*words, limit=limit))
+        yield lambda *words, **more: stack.enter_context(Running(*words, **more))
 
 
 @pytest.fixture

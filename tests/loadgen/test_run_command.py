@@ -110,7 +110,7 @@ def test_a_wrong_reply_fails_a_run(run: Run) -> None:
         finished = run(server.target, "-n", "2", "-c", "1", "-q")
 
     assert 1 == finished.status
-    assert re.search(r"wrong reply: asked PING, came PANG", finished.stdout)
+    assert re.search(r"wrong reply: asked 'PING', came 'PANG\\n'", finished.stdout)
     assert "read: wrong reply" in finished.stdout
 
 

@@ -415,7 +415,6 @@ def test_a_turn_begins_nothing_after_its_time() -> None:
     ]
 
 
-@pytest.mark.xfail(reason="taken for the driver's own mistake", raises=ProtocolError)
 def test_a_command_may_break_the_rules_of_another_core() -> None:
     """One that is a client of another server has a `ClientConnection`: that is its failure."""
     service = service_of(RELAY=failing(ProtocolError("data after the end of input"), Sleep(1)))

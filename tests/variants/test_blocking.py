@@ -176,7 +176,7 @@ def test_the_handler_is_run_in_place(pair: Pair, host: Host) -> None:
     client.shutdown(socket.SHUT_WR)
     stream = BlockingStream(server, 0)
     stream.session = session = Session(stream, host.context(stream))
-    run_to_its_end(handle(stream, session, BlockingContext()))
+    run_to_its_end(handle(stream, session, BlockingContext(host)))
     expected = b"PONG\nDONE\nRESULT 1250025000\n" + b"A" * 70_000 + b"DONE\n"
     client.settimeout(PATIENCE)
     assert (expected == client.makefile("rb").read()) is True

@@ -14,11 +14,10 @@ from variants.epoll import Epoll
 from variants.nested import Nested
 
 from ..conformance.client import PATIENCE
-from ..conformance.servers import NESTED
 from ..support import in_time
 from .conftest import MakeHost, Start
 
-LOOPS = pytest.mark.parametrize("loop", NESTED)
+LOOPS = pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 
 

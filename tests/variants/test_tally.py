@@ -20,7 +20,7 @@ def test_each_thread_counts_for_itself(host: Host) -> None:
     """The total is that of all of them, and of what the host counts."""
     tally = Tally(host)
     host.stats.reject("busy")
-    host.stats.active = 2
+    host.count_with(lambda: 2)
     with tally.counting() as one, tally.counting() as two:
         assert one is not two
         one.requests["ping"] += 1

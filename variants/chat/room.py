@@ -13,6 +13,7 @@ Rules:
   member is dropped, and its backlog with it.
 * A message is made once, however many get it, and waits as a reference.
 * A flood of messages is passed on in slices, each of them short.
+* When the room closes, everybody stays until everybody has said all that was on its way.
 * Whoever begins with HTTP, TLS or SSH is told so and closed, and nobody else hears of it.
 """
 
@@ -32,6 +33,7 @@ from dumb_async.protocol import (
     Compute,
     NeedData,
     Send,
+    Sleep,
     protocol_of,
 )
 
@@ -42,6 +44,8 @@ SEND_SIZE: Final = 65_536
 #: Writes to a member after which it is heard, though there is more to write: so rarely that its
 #: readers have the time to take what it says.
 SENDS: Final = 2
+#: Seconds between two looks, of one who has said all, whether the others have when the room closes.
+LOOK_INTERVAL: Final = 0.01
 #: Deliveries of one slice: messages times members. Some 0.3 microseconds each.
 SLICE: Final = 2_000
 
@@ -63,6 +67,8 @@ class Room:
             raise ValueError("a backlog has 1 byte or more")
         self.longest_backlog = longest_backlog
         self.members: dict[int, Member] = {}
+        self._closing = False
+        self._speakers: set[int] = set()  # those who have not said all
         self._numbers = itertools.count(1)
 
     def connector(self, settings: Settings) -> Connect:
@@ -84,6 +90,7 @@ class Room:
         """
         member = Member(self, next(self._numbers), counts, prod, limit_line)
         self.members[member.number] = member
+        self._speakers.add(member.number)
         member.post(b"Welcome chat user no. %d!\n" % member.number)
         return member
 
@@ -97,6 +104,16 @@ class Room:
     def leave(self, member: "Member") -> None:
         """Let a member go; the numbers of others stay theirs."""
         self.members.pop(member.number, None)
+        self.hush(member)
+
+    def stop(self) -> None:
+        """Close the room: nobody comes in any more, and the input of all who are in ends."""
+        self._closing = True
+
+    def hush(self, member: "Member") -> bool:
+        """Note that a member has said all; return whether it need not stay to hear others."""
+        self._speakers.discard(member.number)
+        return not (self._closing and self._speakers)
 
 
 class Member:
@@ -140,7 +157,7 @@ class Member:
     @property
     def settled(self) -> bool:
         """Whether `next_action` is known to say NEED_DATA."""
-        return not (self._outbox or self._lines or self._end)
+        return not (self._outbox or self._lines or self._deaf)
 
     @property
     def unfinished(self) -> bool:
@@ -178,7 +195,7 @@ class Member:
         """Take in that the client has said all; what was posted to it is still sent."""
         self._tail = b""
         self._deaf = True
-        if not self._lines:
+        if not self._lines and self._room.hush(self):
             self._leave()
 
     def next_action(self) -> Action | NeedData:
@@ -191,7 +208,11 @@ class Member:
             self._sends += 1
             return Send(self._take())
         self._sends = 0
-        return Close(reason=self._reason) if self._end else NEED_DATA
+        if not self._deaf:
+            return NEED_DATA
+        if not self._end and self._room.hush(self):
+            self._leave()
+        return Close(reason=self._reason) if self._end else Sleep(LOOK_INTERVAL)
 
     def compute(self, action: Compute) -> None:
         """Pass on a slice of what was said."""
@@ -241,7 +262,7 @@ class Member:
             else:
                 self._counts["message"] += 1
                 self._room.say(self, line)
-        if self._deaf and not self._lines:
+        if self._deaf and not self._lines and self._room.hush(self):
             self._leave()
 
     def _take(self) -> bytes:

@@ -143,6 +143,9 @@ class BlockingStream(SocketStream):
 class BlockingContext:
     """Performs actions where it stands; see `dumb_async.handler.Context`."""
 
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
     async def send(self, session: Session[BlockingStream], data: bytes) -> None:
         """Write all of it."""
         if data:
@@ -153,7 +156,11 @@ class BlockingContext:
         session.stream.poll_errors(seconds)
 
     async def compute(self, session: Session[BlockingStream], action: Compute) -> None:
-        """Compute at once, unless the client is gone."""
+        """Compute at once, unless the client is gone, or everybody is to be."""
+        # Threads that compute leave so little to the one that cuts them off that it might never
+        # get to the last of them: a flag ends all of them at once.
+        if self._host.cancelled:
+            raise ConnectionAbortedError
         session.stream.poll_errors_now_and_then()
         session.connection.compute(action)
 
@@ -168,7 +175,7 @@ class BlockingClients:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._context = BlockingContext()
+        self._context = BlockingContext(host)
 
     def serve(self, sock: socket.socket, stats: Stats) -> None:
         """Serve one client; returns when it is gone.

@@ -22,6 +22,7 @@ from dumb_async.hosting import (
     connect_refused,
     connect_to,
     registry_for,
+    stop_service,
 )
 
 from .acceptors import ListenerHandler, StopHandler
@@ -64,6 +65,8 @@ class Host:
         #: Readable once the host is to stop.
         self.stop_event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.stopping = False
+        #: Everything ends at once: what is done for clients, and for those who still come in.
+        self.cancelled = False
         #: Of everybody who is served.
         self.sessions: set[Session[Any]] = set()
         #: Also called when everything is to end at once.
@@ -130,7 +133,9 @@ class Host:
         """Count a session as one that is served, until it is closed."""
         self.sessions.add(session)
         self.stats.active = len(self.sessions)
-        if self.stopping:
+        if self.cancelled:
+            session.cancel()
+        elif self.stopping:
             session.end_input()
 
     def reject(self, session: Session[Any]) -> bool:
@@ -142,12 +147,12 @@ class Host:
 
     def accept_rest(self, acceptor: Acceptor, listener: socket.socket) -> None:
         """Accept those who had connected before the stop, then close the listening socket."""
-        acceptor.accept_burst(listener, min(self.settings.backlog, 65_536))
+        acceptor.accept_rest(listener, self.settings.backlog, lambda: self.cancelled)
         self.listeners.remove(listener)
-        listener.close()
 
     def stop(self) -> None:
         """Stop gracefully: what has been asked is answered. From any thread."""
+        stop_service(self.service)
         self.stopping = True
         for session in list(self.sessions):
             with contextlib.suppress(OSError):  # the client was faster, or its thread
@@ -157,6 +162,7 @@ class Host:
 
     def cancel(self) -> None:
         """Stop at once: whatever is done for clients ends. From any thread."""
+        self.cancelled = True
         for session in list(self.sessions):
             session.cancel()
         for also in self.at_cancel:

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import click
 
@@ -21,13 +21,12 @@ from dumb_async.hosting import (
     server_options,
     warn_of_descriptors,
 )
+from dumb_async.starting import SIGNALS
 
 from .host import Host
 from .needs import Need
 
 logger = logging.getLogger(__name__)
-
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 Option = Callable[[Any], Any]
 
@@ -104,8 +103,9 @@ class Model(Listed):
         :raises OSError: if an address cannot be listened on.
         """
         settings = launch.settings
-        # Every thread inherits this: signals are for the one that waits for them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        # Every thread inherits this: signals are for the one that waits for them. They stay
+        # blocked to the end, as who asks again on our way out gets the same status.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         warn_of_descriptors(settings)
         with ExitStack() as stack:
             listeners = open_listeners(settings.host, settings.port, settings.backlog)
@@ -125,12 +125,13 @@ class Model(Listed):
 
 def _stop_on_signals(host: Host) -> None:
     """Stop the host gracefully at the first signal, and at once at the second, or in time."""
-    name = signal.Signals(signal.sigwait(_SIGNALS)).name
+    name = signal.Signals(signal.sigwait(SIGNALS)).name
+    # Whoever reads the log, this waits for nobody (`hosting.logs`).
     logger.info("%s: stopping, %d clients connected", name, host.count())
     # In a thread of its own: under a crowd of threads it may take longer than the grace.
     try:
         threading.Thread(target=host.stop, daemon=True).start()
     except (RuntimeError, MemoryError):  # there cannot be one more
         host.stop()
-    signal.sigtimedwait(_SIGNALS, host.settings.timeout_graceful)
+    signal.sigtimedwait(SIGNALS, host.settings.timeout_graceful)
     host.cancel()

@@ -17,6 +17,7 @@ class Tally:
     """The counters of a host whose threads count for themselves."""
 
     def __init__(self, host: Host) -> None:
+        self._host = host
         self._total = host.stats
         self._total.threads = 0  # each thread adds itself
         self._live: set[Stats] = set()
@@ -45,4 +46,5 @@ class Tally:
             total.add(self._total)
             for stats in self._live:
                 total.add(stats)
+        total.active = self._host.count()
         return total

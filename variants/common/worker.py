@@ -1,6 +1,7 @@
 """A worker from the inside: a host whose clients come over a channel."""
 
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -86,17 +87,17 @@ class Handover:
         """Take in what has come over the channel, a batch at the most."""
         for _ in range(BURST):
             try:
-                received = socket.recv_fds(self._channel, 64, 1)
+                word, descriptor = _receive(self._channel)
             except BlockingIOError:
                 break
-            if not self._obey(*received[:2]):
+            if not self._obey(word, descriptor):
                 return State.CLOSED
         return self.state
 
-    def _obey(self, word: bytes, descriptors: list[int]) -> bool:
+    def _obey(self, word: bytes, descriptor: int | None) -> bool:
         """Do what the parent says; false if it says nothing any more."""
         if word == CONNECTION:
-            self._take(descriptors)
+            self._take(descriptor)
         elif word.startswith(REPORT):
             self._report(int(word[1:]))
         elif word == CUT:
@@ -113,13 +114,13 @@ class Handover:
         """Our parent is gone; the channel is closed by who opened it."""
         self.state = State.CLOSED
 
-    def _take(self, descriptors: list[int]) -> None:
-        if not descriptors:  # we have run out of them
+    def _take(self, descriptor: int | None) -> None:
+        if descriptor is None:  # we have run out of them
             self._host.stats.reject("emfile")
             self._host.gone()
             return
         before = self._host.count(), self._host.departed
-        self._acceptor.take(socket.socket(fileno=descriptors[0]))
+        self._acceptor.take(socket.socket(fileno=descriptor))
         if before == (self._host.count(), self._host.departed):  # it was never ours
             self._host.gone()
 
@@ -132,6 +133,16 @@ class Handover:
         if not self._host.stopping:
             self._host.stop()
             Cutter(self._host, self._schedule)
+
+
+def _receive(channel: socket.socket) -> tuple[bytes, int | None]:
+    """Read a word, and the descriptor that came with it: one that no program inherits.
+
+    `socket.recv_fds` (3.13) does not pass the flag on that says so.
+    """
+    size = socket.CMSG_SPACE(struct.calcsize("i"))
+    word, ancillary, _, _ = channel.recvmsg(64, size, socket.MSG_CMSG_CLOEXEC)
+    return word, struct.unpack("i", ancillary[0][2])[0] if ancillary else None
 
 
 class Cutter(PeriodicTask):

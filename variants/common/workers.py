@@ -4,6 +4,7 @@ Over a channel go connections (SCM_RIGHTS, unix(7)) and a few words. When it end
 the word to stop: no worker outlives its parent.
 """
 
+import logging
 import mmap
 import os
 import select
@@ -72,6 +73,7 @@ def _run_and_exit(work: Callable[[], None]) -> NoReturn:
         traceback.print_exc()
     finally:
         sys.stderr.flush()
+        logging.shutdown()
         os._exit(status)
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from dumb_async import ServiceNotFound
 from dumb_async.hosting import raise_descriptor_limit, read_size
+from dumb_async.starting import started
 from loadgen.commands import option_types as types
 from loadgen.plan import Mix
 from loadgen.results.environment import machine, versions
@@ -134,6 +135,7 @@ def compare(
     Exit status: 0 done, whatever became of the servers; 1 nothing could be measured or written;
     2 usage; 99 worse than the baseline; 130 interrupted (what was measured is written).
     """
+    started()
     try:
         old = output.load(baseline) if baseline else None
         if source is not None:
