@@ -149,7 +149,7 @@ def stand_by(port: int, seconds: float, parent: Connection) -> None:
 
 def take_priority() -> None:
     """Run before everything else on this CPU, where we may."""
-    with suppress(PermissionError):
+    with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
 

@@ -10,6 +10,7 @@ import select
 import socket
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -77,7 +78,8 @@ class Crowd:
         client = socket.socket()
         self.clients[client.fileno()] = client
         client.setblocking(False)
-        client.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
+        with suppress(OSError):
+            client.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
         client.bind((SOURCES[len(self.clients) % len(SOURCES)], 0))
         client.connect_ex(self.address)
         self.poll.register(client, select.EPOLLOUT)

@@ -58,8 +58,9 @@ def workbench() -> Iterator[Workbench]:
 def raise_limits() -> None:
     """Allow as many descriptors as we may, and ask to run before the machine's other work."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with suppress(PermissionError):  # the figures are then as noisy as the machine is busy
+    with suppress(OSError, ValueError):  # "unlimited" may be over what the kernel takes
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with suppress(OSError):  # the figures are then as noisy as the machine is busy
         os.setpriority(os.PRIO_PROCESS, 0, -10)
 
 

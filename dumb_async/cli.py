@@ -4,12 +4,12 @@ from dataclasses import asdict
 
 import click
 
-from .hosting import CONTEXT, EPILOG, Launch, fail, server_options
+from .hosting import CONTEXT, EPILOG, Launch, ServerCommand, fail, server_options
 from .running import run
-from .runtimes import NAMES
+from .runtimes import NAMES, load
 
 
-@click.command(context_settings=CONTEXT, epilog=EPILOG)
+@click.command(cls=ServerCommand, context_settings=CONTEXT, epilog=EPILOG)
 @click.option(
     "--loop",
     type=click.Choice(["auto", *NAMES]),
@@ -20,12 +20,13 @@ from .runtimes import NAMES
 def main(launch: Launch, loop: str) -> None:
     """Serve a line protocol over TCP: PING, WAIT, BURN and STREAM, or a service of your own."""
     try:
-        run(
-            launch.service,
-            loop=loop,
-            metrics_host=launch.metrics_host,
-            metrics_port=launch.metrics_port,
-            **asdict(launch.settings),
-        )
+        load(loop)
     except ImportError as error:
         fail(f"--loop {loop} cannot be used: {error}")
+    run(
+        launch.service,
+        loop=loop,
+        metrics_host=launch.metrics_host,
+        metrics_port=launch.metrics_port,
+        **asdict(launch.settings),
+    )

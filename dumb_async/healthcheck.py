@@ -9,17 +9,14 @@ if __name__ == "__main__":
     begin(1)  # unhealthy, for all that is known
 
 
-import socket
 import sys
 from typing import Final
 
 import click
 
-from .hosting import Duration, Port
+from .hosting import Duration, Port, ServerCommand, connect
 from .protocol import UNKNOWN_COMMAND
 
-#: Who listens on every address is asked on the loopback one.
-_WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
 #: A service of one's own need not know PING: that it says so shows that it is well.
 _WELL: Final = frozenset({b"PONG\n", UNKNOWN_COMMAND})
 
@@ -30,13 +27,14 @@ def ping(host: str, port: int, timeout: float) -> bytes:
     :param timeout: seconds for each step.
     :raises OSError: if the server cannot be reached or says nothing in time.
     """
-    address = _WILDCARDS.get(host, host), port
-    with socket.create_connection(address, timeout) as sock, sock.makefile("rb") as replies:
+    with connect(host, port, timeout) as sock, sock.makefile("rb") as replies:
         sock.sendall(b"PING\n")
         return replies.readline(64)
 
 
-@click.command(context_settings={"auto_envvar_prefix": "DUMB", "show_default": True})
+@click.command(
+    cls=ServerCommand, context_settings={"auto_envvar_prefix": "DUMB", "show_default": True}
+)
 @click.option("--host", default="127.0.0.1", help="Address the server listens on.")
 @click.option("--port", type=Port(1, 65535), default=8090, help="Its port.")
 @click.option(

@@ -16,6 +16,7 @@ from .hosting import (
     Capacity,
     NoRoom,
     open_session,
+    warn_of_descriptors,
 )
 from .runtimes import Runtime, RuntimeStream, TaskGroup
 
@@ -34,6 +35,7 @@ class Clients:
         self._runtime = runtime
         self._group = group
         self._capacity = Capacity(context.settings)
+        warn_of_descriptors(context.settings)
         self.acceptor = Acceptor(context.stats, self._check_room, self._admit, self._refuse)
 
     @property

@@ -179,7 +179,8 @@ async def serve(
 
     For a graceful stop make a `Server` and call its `stop`.
 
-    Raises the process's soft limit of descriptors as far as it goes.
+    It takes as many clients as the process's soft limit of descriptors allows, and leaves that
+    as it is: `dumb_async.hosting.raise_descriptor_limit` raises it.
 
     :param options: the fields of `Settings`.
     :param task_status: told the bound addresses, a list of (host, port), as soon as

@@ -8,7 +8,6 @@ according to its metrics page.
 """
 
 import re
-import resource
 import socket
 import statistics
 import struct
@@ -17,6 +16,8 @@ import urllib.request
 from contextlib import ExitStack
 
 import click
+
+from dumb_async.hosting import raise_descriptor_limit
 
 SAMPLE = re.compile(r"^(\w+)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
@@ -62,8 +63,7 @@ def read_metrics(url: str) -> dict[str, float]:
 @click.option("--metrics", default="http://127.0.0.1:9000/metrics", show_default=True)
 def main(clients: int, host: str, port: int, metrics: str) -> None:
     """Connect CLIENTS clients that wait, and ask PING beside them."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    raise_descriptor_limit()
     with ExitStack() as stack:
         try:
             for number in range(clients):

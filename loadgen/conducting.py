@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
 
-from dumb_async.hosting import raise_descriptor_limit, require_cpus
+from dumb_async.hosting import descriptor_limit, require_cpus
 
 from .agents import Crew, Job
 from .counts import Tally
@@ -79,9 +79,9 @@ def check_cpus(cpus: Iterable[int]) -> None:
 
 
 def _check_descriptors(workers: int) -> None:
-    """Raise the limit of descriptors, which agents inherit; see that it is enough to begin."""
+    """See that there are enough descriptors to begin; each agent raises its own limit."""
     needed = LEAST_DESCRIPTORS + DESCRIPTORS_EACH * (workers - 1)
-    if (allowed := raise_descriptor_limit()) < needed:
+    if (allowed := descriptor_limit()) < needed:
         raise CannotRun(
             f"no more than {allowed} descriptors are allowed, and {needed} needed to begin:"
             " raise the hard limit (ulimit -Hn)"

@@ -83,7 +83,7 @@ def exporting(crew: Crew, port: int) -> Iterator[None]:
 
     :raises OSError: if the port is taken.
     """
-    registry = CollectorRegistry()
+    registry = CollectorRegistry(auto_describe=True)
     registry.register(CrewCollector(crew, uuid.uuid4().hex[:12]))
     with Exporter(registry, "127.0.0.1", port) as exporter:
         click.echo("metrics on http://{}:{}/metrics".format(*exporter.address), err=True)

@@ -229,6 +229,78 @@ def test_a_mistake_in_the_environment_is_explained(runs: Runs, name: str, value:
     assert [] == runs
 
 
+@pytest.mark.parametrize("name", ["PORT", "METRICS_PORT"])
+def test_a_variable_that_kubernetes_has_set_is_named(runs: Runs, name: str) -> None:
+    """And so is what to do about it: nobody has given any `--port`."""
+    result = invoke(env={"DUMB_" + name: "tcp://10.0.0.1:8090"})
+    assert 2 == result.exit_code
+    service = {"PORT": "'dumb'", "METRICS_PORT": "'dumb-metrics'"}[name]
+    for word in (f"the environment variable DUMB_{name} ", "tcp://10.0.0.1:8090",
+                 "Kubernetes", service, "enableServiceLinks: false"):  # fmt: skip
+        assert word in result.stderr
+    assert [] == runs
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "x"), ("SERVICE", "no_such_module:x"), ("TIMEOUT_IDLE", "nan"), ("CPUS", "1-"),
+     ("MEMORY_LIMIT", "much"), ("LOOP", "x"), ("ACCESS_LOG", "x"), ("LIMIT_LINE", "0")],
+)  # fmt: skip
+def test_a_mistake_is_laid_to_its_variable(runs: Runs, name: str, value: str) -> None:
+    """Of whatever kind it is; a flag is named if that was wrong."""
+    result = invoke(env={"DUMB_" + name: value})
+    assert 2 == result.exit_code
+    assert f"the environment variable DUMB_{name} ({flag(name.lower())}): " in result.stderr
+    assert "Kubernetes" not in result.stderr
+    result = invoke(flag(name.lower()), value) if name != "ACCESS_LOG" else result
+    assert ("the environment" in result.stderr) is (name == "ACCESS_LOG")
+    assert [] == runs
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        ({"DUMB_CPUS": "9999"}, " (set by DUMB_CPUS)"),
+        ({"DUMB_HOST": "192.0.2.1", "DUMB_BACKLOG": "77"}, " (set by DUMB_HOST)"),
+        ({"DUMB_HOST": "192.0.2.1", "DUMB_PORT": "8099"}, " (set by DUMB_HOST and DUMB_PORT)"),
+        ({"DUMB_METRICS_HOST": "192.0.2.1", "DUMB_PORT": "0"}, " (set by DUMB_METRICS_HOST)"),
+    ],
+)
+def test_what_cannot_be_had_is_laid_to_its_variable(env: dict[str, str], told: str) -> None:
+    """In the same line, with those variables that have set what the line speaks of."""
+    result = invoke(env=env)
+    assert (1, 1) == (result.exit_code, len(result.stderr.splitlines()))
+    assert result.stderr.endswith(told + "\n")
+
+
+@pytest.mark.parametrize("text", ["１２３", "٣", "1_000", "1２", "²"])
+@pytest.mark.parametrize("name", ["port", "backlog", "timeout_idle", "limit_burn", "limit_wait"])
+@pytest.mark.parametrize("way", ["flag", "environment"])
+def test_numbers_are_in_ascii_digits(runs: Runs, name: str, text: str, way: str) -> None:
+    """Whoever reads them back elsewhere would not take them."""
+    if way == "flag":
+        result = invoke(flag(name), text)
+    else:
+        result = invoke(env={"DUMB_" + name.upper(): text})
+    assert 2 == result.exit_code
+    assert f"{text!r} is not a valid " in result.stderr
+    assert [] == runs
+
+
+def test_an_import_that_fails_later_is_not_the_fault_of_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is a bug like any other, and its trace is wanted."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ImportError("of a command")
+
+    monkeypatch.setattr(cli, "run", fail)
+    result = invoke()
+    assert isinstance(result.exception, ImportError)
+    assert "--loop" not in result.stderr
+
+
 def test_the_version_is_printed() -> None:
     """That of the package."""
     result = invoke("--version")

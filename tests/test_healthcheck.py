@@ -118,8 +118,32 @@ def test_a_long_answer_is_not_read(answer: Callable[[bytes], int]) -> None:
     assert 64 == len(ping("127.0.0.1", answer(b"x" * 1000), PATIENCE))
 
 
+@pytest.mark.parametrize("host", ["::1", "127.0.0.1"])
+def test_a_server_is_well_on_whatever_address_it_listens(host: str) -> None:
+    """Of those that its host stands for."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    replies: list[bytes] = []
+    with socket.create_server((host, 0), family=family) as listener:
+        port = listener.getsockname()[1]
+        asked = threading.Thread(target=lambda: replies.append(ping("", port, PATIENCE)))
+        asked.start()
+        listener.settimeout(PATIENCE)
+        with listener.accept()[0] as client:
+            heard = client.recv(100)
+            client.sendall(b"PONG\n")
+        asked.join(PATIENCE)
+    assert ([b"PONG\n"], b"PING\n") == (replies, heard)
+
+
+def test_a_mistake_in_the_environment_names_its_variable() -> None:
+    """The server has the same ones."""
+    result = CliRunner().invoke(main, env={"DUMB_PORT": "tcp://10.0.0.1:8090"})
+    assert 2 == result.exit_code
+    assert "the environment variable DUMB_PORT " in result.stderr
+
+
 @pytest.mark.parametrize(
-    "flags", [["--port", "0"], ["--timeout", "0"], ["--port", "x"], ["surplus"]]
+    "flags", [["--port", "0"], ["--timeout", "0"], ["--port", "x"], ["surplus"], ["--port", "９"]]
 )
 def test_mistakes_are_explained(flags: list[str]) -> None:
     """With status 2."""

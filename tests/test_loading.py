@@ -1,5 +1,6 @@
 """Finding a service by its name, and saying what is wrong with a name."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dumb_async import ServiceNotFound, load_service
+from dumb_async.hosting import search_current_folder
 from examples import greeter
 
 
@@ -26,14 +28,28 @@ def test_a_service_is_found_by_module_and_name() -> None:
     assert greeter.service is load_service("examples.greeter:service")
 
 
-def test_the_current_folder_is_searched_first(folder: Path) -> None:
-    """However the program was started."""
+def test_the_current_folder_is_searched_only_if_asked(folder: Path) -> None:
+    """A command line does, for its user; a library leaves its host's `sys.path` alone."""
     (folder / "mine_alone.py").write_text(
         "from dumb_async import Service\nother = Service('here')\n"
     )
-    assert "here" == load_service("mine_alone:other").name
-    assert "here" == load_service("mine_alone:other").name
-    assert 1 == sys.path.count("")
+    before = sys.path[:]
+    with pytest.raises(ServiceNotFound):
+        load_service("mine_alone:other")
+    assert before == sys.path
+    for _ in range(2):
+        search_current_folder()
+        importlib.invalidate_caches()
+        assert "here" == load_service("mine_alone:other").name
+    assert ["", *before] == sys.path
+
+
+def test_the_current_folder_is_searched_once(folder: Path) -> None:
+    """Under ``python -m`` it is there by its whole name."""
+    sys.path.insert(0, str(folder))
+    before = sys.path[:]
+    search_current_folder()
+    assert before == sys.path
 
 
 @pytest.mark.parametrize("name", ["", ":", "examples.greeter", "examples.greeter:", ":service"])
@@ -76,6 +92,7 @@ def test_what_is_no_service_is_refused(name: str) -> None:
 def test_a_module_that_fails_says_why(folder: Path, code: str, complaint: str) -> None:
     """And its own trace is chained."""
     (folder / "broken_by_itself.py").write_text(code)
+    search_current_folder()
     with pytest.raises(ServiceNotFound, match=complaint) as caught:
         load_service("broken_by_itself:service")
     assert caught.value.__cause__ is not None

@@ -18,6 +18,7 @@ from dumb_async.hosting.resources import (
     Capacity,
     connections_allowed,
     raise_descriptor_limit,
+    warn_of_descriptors,
 )
 
 from .support import PATIENCE
@@ -75,30 +76,41 @@ def test_a_limit_that_cannot_be_raised_stays(limit_to: Any) -> None:
 
 def test_as_many_clients_as_descriptors_allow(limit_to: Any) -> None:
     """Less a reserve, and never none."""
-    limit_to(1024, 20_000)
+    limits = limit_to(20_000, 30_000)
     assert 20_000 - RESERVED_DESCRIPTORS == connections_allowed(Settings())
+    assert (20_000, 30_000) == limits.now  # the process is somebody else's
     limit_to(50, 50)
     assert 1 == connections_allowed(Settings())
 
 
 def test_a_limit_that_is_set_is_kept(limit_to: Any) -> None:
-    """The descriptors are raised for it all the same."""
-    limits = limit_to(1024, 20_000)
+    """It is tried, whatever the descriptors allow."""
+    limit_to(1024, 20_000)
     assert 5000 == connections_allowed(Settings(limit_connections=5000))
-    assert (20_000, 20_000) == limits.now
 
 
-def test_more_clients_than_descriptors_are_warned_of(
-    limit_to: Any, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("descriptors", "wanted", "words"),
+    [
+        (2000, 5000, ("for 1900 clients at a time, not 5000:", "are 2000,")), (2000, 1900, None),
+        (64, None, ("enough for 1 client at a time: there are 64,",)),
+        (199, None, ("for 99 clients",)),
+        (200, None, None), (64, 1, None), (64, 2, ("for 1 client at a time, not 2:",)),
+    ],
+)  # fmt: skip
+def test_few_descriptors_are_warned_of(
+    limit_to: Any,
+    caplog: pytest.LogCaptureFixture,
+    descriptors: int,
+    wanted: int | None,
+    words: tuple[str, ...] | None,
 ) -> None:
-    """It is tried all the same."""
-    limit_to(1024, 2000)
-    assert 5000 == connections_allowed(Settings(limit_connections=5000))
-    (record,) = caplog.records
-    assert "1900" in record.getMessage()
-    assert "5000" in record.getMessage()
-    assert 1900 == connections_allowed(Settings(limit_connections=1900))
-    assert 1 == len(caplog.records)
+    """Where they allow fewer clients than are asked for, or, unasked, fewer than a hundred."""
+    limit_to(descriptors, descriptors)
+    warn_of_descriptors(Settings(limit_connections=wanted))
+    messages = [record.getMessage() for record in caplog.records]
+    assert (words is not None) == len(messages)
+    assert [] == [word for word in words or () if word not in messages[0]]
 
 
 @pytest.fixture
@@ -158,6 +170,38 @@ def confined(code: str) -> list[str]:
     )
     assert (0, "") == (ended.returncode, ended.stderr)
     return ended.stdout.splitlines()
+
+
+def test_serving_leaves_the_process_as_it_is() -> None:
+    """Its limit of descriptors, its signals and where it imports from are its program's."""
+    assert ["True", "True"] == confined("""
+        import asyncio, resource, signal, sys
+        import dumb_async
+
+        async def main():
+            task = asyncio.create_task(dumb_async.serve(port=0, task_status=Status()))
+            await started.wait()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        class Status:
+            def started(self, _):
+                print(state() == before)
+                started.set()
+
+        def state():
+            return (resource.getrlimit(resource.RLIMIT_NOFILE), list(sys.path),
+                    signal.getsignal(signal.SIGTERM))
+
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        )
+        started = asyncio.Event()
+        before = state()
+        dumb_async.load_service("examples.greeter:service")
+        asyncio.run(main())
+        print(state() == before)
+    """)
 
 
 def test_a_memory_limit_is_kept_and_seen() -> None:

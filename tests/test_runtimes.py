@@ -75,7 +75,7 @@ def test_auto_is_uvloop_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> N
     """And asyncio elsewhere."""
     assert "uvloop" == resolve("auto") == load("auto").name
     assert "trio" == resolve("trio")
-    monkeypatch.setattr("dumb_async.runtimes.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "dumb_async.runtimes.uvloop_", None)
     assert "asyncio" == resolve("auto") == load("auto").name
 
 

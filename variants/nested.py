@@ -23,6 +23,7 @@ from functools import partial
 import click
 
 from dumb_async import runtimes
+from dumb_async.hosting import fail
 
 from .common.host import Host
 from .common.model import Model
@@ -35,7 +36,10 @@ class Nested:
     def __init__(self, host: Host, loop: str) -> None:
         self.host = host
         host.name = f"nested-{loop}"
-        self.runtime = runtimes.load(loop)
+        try:
+            self.runtime = runtimes.load(loop)
+        except ImportError as error:
+            fail(f"--loop {loop} cannot be used: {error}")
         self.inner = Epoll(host)
 
     def run(self) -> None:

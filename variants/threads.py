@@ -19,6 +19,7 @@ PING waits for it. Look at ``server_active_threads`` and ``process_context_switc
 import os
 import socket
 import threading
+from contextlib import suppress
 from typing import Final
 
 from dumb_async.hosting import NoRoom
@@ -48,7 +49,8 @@ class Threads:
         """Start a thread for whoever comes; in the end wait for all of them."""
         # A thread that wakes up shall not interrupt the one that runs (sched(7)): that one has
         # the GIL, and they would only change places twice. A tenth less time per request.
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        with suppress(OSError):  # it need not be allowed
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         accept_until_stopped(self.host, self.host.acceptor(self.serve, self.clients.refuse_beside))
         for thread in list(self.running):
             thread.join()

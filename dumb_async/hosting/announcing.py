@@ -21,12 +21,13 @@ def announce_address(
     """
     where = " and ".join(map(show_address, addresses))
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    metrics = exporter and f"http://{show_address(exporter.address)}/metrics"
+    places = exporter.addresses if exporter else []
+    pages = [f"http://{show_address(place)}/metrics" for place in places]
     announce(
         logger,
         f"dumb_async serves on {where} ({model}, {python})"
-        + (f", metrics on {metrics}" if metrics else ""),
+        + (f", metrics on {' and '.join(pages)}" if pages else ""),
         addresses=[show_address(address) for address in addresses],
         loop=model,
-        metrics=metrics,
+        metrics=pages[0] if pages else None,
     )

@@ -1,31 +1,32 @@
 """The metrics page: prometheus_client's handler on the standard library's HTTP server.
 
-A thread per scraper, `SCRAPERS` at the most: when one more comes, whoever has been
-there longest is cut off. A scrape takes milliseconds, so that is somebody idle or
-silent, and a real scraper gets through.
+A thread for each address that it listens on, and one for each scraper (`scrapers`). Some
+descriptors are kept back (`spares`): the page is wanted most when all others are taken.
 """
 
+import io
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import ThreadingHTTPServer
+from contextlib import ExitStack, contextmanager
+from socketserver import BaseServer, TCPServer, ThreadingMixIn
 from threading import Thread
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, MetricsHandler
 
 from .acceptor import EXHAUSTED, PAUSE
-from .listening import explained
+from .listening import open_listeners
+from .scrapers import Scrapers
+from .spares import Spares
 
-#: Scrapers served at a time.
-SCRAPERS: Final = 8
 #: Seconds for which a scraper may be silent.
 PATIENCE: Final = 5.0
-
-
+#: Scrapers that may wait to be accepted.
+BACKLOG: Final = 128
+#: Descriptors kept back: for a scraper, and for what is read of /proc meanwhile.
+SPARES: Final = 4
 #: Bytes of a thread's stack. The usual 8 MiB may be all that there is under a memory limit,
 #: just when somebody wants to see the metrics.
 STACK_SIZE: Final = 2**20
@@ -43,90 +44,121 @@ def _small_stack() -> Iterator[None]:
 
 class _Handler(MetricsHandler):
     timeout = PATIENCE  # of every read and write, see socketserver.StreamRequestHandler
+    server: "_HTTPServer"
+
+    def parse_request(self) -> bool:
+        understood = super().parse_request()
+        self.server.scrapers.serve(self.connection)
+        return understood
+
+    def do_HEAD(self) -> None:  # noqa: N802 - the name is that of the base class
+        self.do_GET()
+
+    def end_headers(self) -> None:
+        super().end_headers()
+        self.server.scrapers.await_reader(self.connection)
+        if self.command == "HEAD":
+            self.wfile = io.BytesIO()  # for the page: whoever asked wants none
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
 
-class _HTTPServer(ThreadingHTTPServer):
+class _HTTPServer(ThreadingMixIn, TCPServer):
+    """The page on one listening socket.
+
+    :param scrapers: at the page, by whatever address.
+    """
+
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handler: Any, family: int) -> None:
-        self.address_family = family
-        self._scrapers: deque[socket.socket] = deque()
-        super().__init__(address, handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer's own looks the name of the address up, which can take seconds.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = host, port = self.socket.getsockname()[:2]
-        self.server_name, self.server_port = host, port
+    def __init__(
+        self, listener: socket.socket, handler: Any, scrapers: Scrapers, spares: Spares
+    ) -> None:
+        self.scrapers = scrapers
+        self._spares = spares
+        BaseServer.__init__(self, listener.getsockname()[:2], handler)
+        self.socket = listener  # which TCPServer would make itself
 
     def get_request(self) -> Any:
         try:
             return super().get_request()
         except OSError as error:
-            if error.errno in EXHAUSTED:
-                time.sleep(PAUSE)  # the connection stays in the queue, and this would spin
+            if error.errno not in EXHAUSTED:
+                raise
+            if self._spares.release():
+                return super().get_request()
+            time.sleep(PAUSE)  # the connection stays in the queue, and this would spin
             raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if len(self._scrapers) >= SCRAPERS:
-            with suppress(OSError):
-                self._scrapers.popleft().shutdown(socket.SHUT_RDWR)  # its thread does the rest
-        self._scrapers.append(request)
+        if not self.scrapers.enter(request):
+            self.shutdown_request(request)
+            return
         with _small_stack():
             super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
-        with suppress(ValueError):
-            self._scrapers.remove(request)
-        super().shutdown_request(request)
+    def close_request(self, request: Any) -> None:
+        self.scrapers.leave(request)
+        self._spares.close_socket(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass  # a scraper that left is none of our business
 
 
 class Exporter:
-    """Serves a registry at ``/metrics`` from a thread, from `__enter__` to `__exit__`.
+    """Serves a registry at ``/metrics`` from threads, from `__enter__` to `__exit__`.
 
-    :param port: 0 picks a free one, see `url`.
-    :raises OSError: if the address cannot be listened on.
+    :param host: every address that it stands for, see `open_listeners`.
+    :param port: 0 picks a free one, see `address`.
+    :raises OSError: if none of them can be listened on.
     """
 
     def __init__(self, registry: CollectorRegistry, host: str, port: int) -> None:
-        with explained(host, port):
-            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            self._server = _HTTPServer(
-                (str(address[0]), int(address[1])), _Handler.factory(registry), family
-            )
+        with ExitStack() as undo:
+            listeners = [undo.enter_context(one) for one in open_listeners(host, port, BACKLOG)]
+            self._scrapers, self._spares = Scrapers(), Spares(SPARES)
+            undo.pop_all()
+        handler = _Handler.factory(registry)
+        self._servers = [
+            _HTTPServer(listener, handler, self._scrapers, self._spares) for listener in listeners
+        ]
         self._closing = False
-        self._thread = Thread(target=self._serve, name="metrics", daemon=True)
+        self._threads = [
+            Thread(target=self._serve, args=(server,), name="metrics", daemon=True)
+            for server in self._servers
+        ]
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens."""
+        return [server.socket.getsockname()[:2] for server in self._servers]
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
-        host, port = self._server.server_address[:2]
-        return str(host), int(port)
+        """The first place where it listens."""
+        return self.addresses[0]
 
     def __enter__(self) -> "Exporter":
         try:
             with _small_stack():
-                self._thread.start()
+                for thread in self._threads:
+                    thread.start()
         except RuntimeError as error:
             raise OSError("no memory for a thread that serves metrics") from error
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closing = True
-        self._server.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread
-        self._thread.join()
-        self._server.server_close()
+        self._scrapers.close()
+        for server, thread in zip(self._servers, self._threads, strict=True):
+            server.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread
+            thread.join()
+            server.server_close()
+        self._spares.close()
 
-    def _serve(self) -> None:
+    def _serve(self, server: _HTTPServer) -> None:
         # Not serve_forever: that looks twice a second whether it is to end.
         while not self._closing:
-            self._server.handle_request()
+            server.handle_request()

@@ -2,11 +2,15 @@
 
 import contextlib
 import ctypes
-import errno
+import logging
 import socket
 import struct
 from collections.abc import Iterator
 from typing import Any, Final
+
+from .addresses import ABSENT, listening_addresses
+
+logger = logging.getLogger(__name__)
 
 #: socket(7); the same on all architectures but PA-RISC, SPARC and Alpha.
 _SO_ATTACH_FILTER: Final = 26
@@ -23,21 +27,32 @@ _NO_SYN: Final = b"".join(
 
 
 def open_listeners(host: str, port: int, backlog: int) -> list[socket.socket]:
-    """Listen on every address of ``host``; port 0 picks one that all of them share.
+    """Listen on every address of ``host`` that there is; port 0 picks one that all of them share.
 
-    :raises OSError: if the name is unknown or an address cannot be listened on; its text
-        says which.
+    Those that this machine does not have are logged, and left out.
+
+    :param host: see `addresses`.
+    :raises OSError: if there is none, or one of them is taken; its text says which.
     """
     with explained(host, port), contextlib.ExitStack() as undo:
         listeners: list[socket.socket] = []
-        for family, address in _resolve(host, port):
+        absent: list[tuple[Any, OSError]] = []
+        for family, address in listening_addresses(host, port):
             chosen = listeners[0].getsockname()[1] if listeners else port
-            listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
-            _prepare(listener)
-            listener.bind((address[0], chosen, *address[2:]))
-            listener.listen(backlog)
-            listeners.append(listener)
+            place = address[0], chosen, *address[2:]
+            try:
+                listener = _listen(family, place, backlog)
+            except OSError as reason:
+                if reason.errno not in ABSENT:  # it is taken, or forbidden
+                    raise
+                absent.append((place, reason))
+            else:
+                listeners.append(undo.enter_context(listener))
+        if not listeners:
+            raise absent[0][1]
         undo.pop_all()
+    for place, error in absent:
+        logger.warning("not listening on %s: %s", show_address(place[:2]), error.strerror)
     return listeners
 
 
@@ -59,32 +74,36 @@ def explained(host: str, port: int) -> Iterator[None]:
     """Make an `OSError` say which address could not be listened on."""
     try:
         yield
-    except (OSError, UnicodeError) as error:  # what getaddrinfo raises for an impossible name
-        number, reason = (
-            (error.errno, error.strerror)
-            if isinstance(error, OSError)
-            else (errno.EINVAL, "that cannot be a name")
-        )
+    except OSError as error:
         where = show_address((host, port))
-        raise OSError(number, f"cannot listen on {where}: {reason}") from error
+        reason = f"cannot listen on {where}: {error.strerror}"
+        raise OSError(error.errno, reason) from error
 
 
 def show_address(address: tuple[str, int]) -> str:
     """Write a bound address as people do: ``127.0.0.1:8090``, ``[::1]:8090``."""
     host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
-def _resolve(host: str, port: int) -> list[tuple[int, Any]]:
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+def _listen(family: int, place: Any, backlog: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        _prepare(listener)
+        listener.bind(place)
+        listener.listen(backlog)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def _prepare(listener: socket.socket) -> None:
     listener.setblocking(False)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Accepted sockets inherit it (Linux): a reply is one write, and must not wait for the
-    # acknowledgement of the one before it.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if listener.family == socket.AF_INET6:
+    # acknowledgement of the one before it. It only makes things faster.
+    with contextlib.suppress(OSError):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if listener.family == socket.AF_INET6:  # `::` is IPv6 alone, whatever the system's default
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from pathlib import Path
 
 from ..protocol import Service
 
@@ -10,8 +11,17 @@ class ServiceNotFound(Exception):
     """What was named is no service; the message says what to do."""
 
 
+def search_current_folder() -> None:
+    """Import from the current folder as well, and first; for a command line, whose user is there.
+
+    ``python -m`` does so by itself, unless it is told not to (``-P``).
+    """
+    if not {"", str(Path.cwd())} & set(sys.path):
+        sys.path.insert(0, "")
+
+
 def load_service(name: str) -> Service:
-    """Import the service called ``module:attribute``; the current folder is searched first.
+    """Import the service called ``module:attribute``, from where Python imports modules.
 
     :raises ServiceNotFound: if there is none; the cause is chained where the module
         itself failed.
@@ -19,8 +29,6 @@ def load_service(name: str) -> Service:
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
         raise ServiceNotFound(f"{name!r} is not of the form module:name")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

@@ -1,7 +1,8 @@
 """The counters in Prometheus' terms, made when a scraper asks for them."""
 
 import resource
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -13,6 +14,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from ..protocol import PROTOCOLS
 from .logs import QueuedHandler
 from .stats import LAG_BOUNDS, Stats
 
@@ -34,7 +36,7 @@ class ServerCollector(Collector):
             "server_rejected_connections",
             "Connections not served: the server was full, the error of accept, another protocol.",
             "reason",
-            stats.rejected,
+            dict.fromkeys(PROTOCOLS, 0) | stats.rejected,
         )
         yield _counters(
             "server_timeouts", "Connections ended by a deadline.", "kind", stats.timeouts
@@ -43,10 +45,6 @@ class ServerCollector(Collector):
         yield _counter("server_bytes_received", "Bytes read from clients.", stats.bytes_received)
         yield _counter("server_bytes_sent", "Bytes written to clients.", stats.bytes_sent)
         yield _lag(stats)
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: names are known once collected."""
-        return ()
 
 
 class UsageCollector(Collector):
@@ -72,24 +70,18 @@ class UsageCollector(Collector):
             "Lines of the log that were not read in time.",
             QueuedHandler.dropped,
         )
-        yield _gauge("process_threads", "Threads of the process.", _kernel_threads())
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: names are known once collected."""
-        return ()
+        with suppress(OSError):  # no /proc, or no descriptor for it
+            threads = len(list(Path("/proc/self/task").iterdir()))
+            yield _gauge("process_threads", "Threads of the process.", threads)
 
 
 def registry_for(stats: Stats | Callable[[], Stats]) -> CollectorRegistry:
     """A registry of its own with the metrics of a server and of this process."""
-    registry = CollectorRegistry()
+    registry = CollectorRegistry(auto_describe=True)  # or it is not known who has `?name[]=…`
     registry.register(ServerCollector(stats))
     registry.register(UsageCollector())
     ProcessCollector(registry=registry)
     return registry
-
-
-def _kernel_threads() -> int:
-    return len(list(Path("/proc/self/task").iterdir()))
 
 
 def _gauge(name: str, help: str, value: float) -> Metric:

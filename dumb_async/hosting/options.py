@@ -16,12 +16,13 @@ from ..commands import dumb_service
 from ..protocol import LONGEST_SLEEP, Service
 from ..starting import SIGNALS
 from ..version import __version__
-from .loading import ServiceNotFound, load_service
+from .loading import ServiceNotFound, load_service, search_current_folder
 from .logs import configure
 from .parameters import Count, Duration, Parsed, Port, Size
-from .resources import limit_memory, pin, read_cpus
+from .resources import limit_memory, pin, raise_descriptor_limit, read_cpus
 from .settings import Settings
 from .units import AMOUNTS
+from .variables import parameter, with_variables
 
 #: For `click.command`: how every server's command line behaves.
 CONTEXT: Final[dict[str, Any]] = {
@@ -32,7 +33,8 @@ CONTEXT: Final[dict[str, Any]] = {
 }
 EPILOG: Final = (
     f"{AMOUNTS} Every option can also be given as an environment variable: --limit-line is "
-    "DUMB_LIMIT_LINE. Exit status: 0 stopped on a signal, 1 could not listen or failed, 2 usage."
+    "DUMB_LIMIT_LINE; an empty one is as none. "
+    "Exit status: 0 stopped on a signal, 1 could not listen or failed, 2 usage."
 )
 
 _LEVELS = ["debug", "info", "warning", "error", "critical"]
@@ -106,7 +108,11 @@ _PROCESS: Final = (
         help="Address space to make do with, such as 256M (RLIMIT_AS); who does not fit in is "
         "refused.",
     ),
-    click.option("--metrics-host", default="127.0.0.1", help="Address to serve metrics on."),
+    click.option(
+        "--metrics-host",
+        default="127.0.0.1",
+        help="Address or name to serve metrics on, as --host has it.",
+    ),
     click.option(
         "--metrics-port",
         type=Port(min=0, max=65535),
@@ -131,13 +137,14 @@ def server_options(serve: Callable[..., None]) -> Callable[..., None]:
     """Give a click command every option of a server.
 
     ``serve`` is called with a `Launch` and the values of options of its own. Its logs are
-    set up by then, its CPUs and memory are as asked for. What it cannot listen on or get,
-    an `OSError`, is said in one line, with exit status 1.
+    set up by then, its CPUs and memory are as asked for, its limit of descriptors is raised.
+    What it cannot listen on or get, an `OSError`, is said in one line, with exit status 1.
     """
 
     @functools.wraps(serve)
     def command(**given: Any) -> None:
         configure(given.pop("log_level"), given.pop("log_format"))
+        raise_descriptor_limit()
         own = {one.name: given.pop(one.name) for one in fields(Settings)}
         try:
             _confine(given.pop("cpus"), given.pop("memory_limit"))
@@ -148,7 +155,7 @@ def server_options(serve: Callable[..., None]) -> Callable[..., None]:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             serve(launch, **given)
         except OSError as error:
-            fail(error.strerror or str(error))
+            fail(with_variables(error.strerror or str(error)))
         except MemoryError:
             fail("there is not enough memory, see --memory-limit")
 
@@ -177,7 +184,8 @@ def _service(given: dict[str, Any]) -> Service:
     wait_unit, name = given.pop("wait_unit"), given.pop("service")
     if name is None:
         return dumb_service(wait_unit=wait_unit, **limits)
+    search_current_folder()
     try:
         return load_service(name)
     except ServiceNotFound as error:
-        raise click.BadParameter(str(error), param_hint="'--service'") from error
+        raise click.BadParameter(str(error), param=parameter("service")) from error

@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 #: Descriptors kept back from connections: listeners, loop, logs, scrapers, refusals.
 RESERVED_DESCRIPTORS: Final = 100
 
+#: Fewer clients than this are said at the start, where nobody has asked for so few.
+FEW: Final = 100
+
 #: Bytes that must still be to be had before a client is let in, where memory is limited:
 #: so those who are in can be served to their end. Some of the interpreter's arenas (1 MiB)
 #: and one long write.
@@ -24,7 +27,11 @@ HEADROOM: Final = 8 * 2**20
 
 
 def raise_descriptor_limit() -> int:
-    """Raise the soft limit of descriptors as far as it goes; return it."""
+    """Raise the soft limit of descriptors of this process as far as it goes; return it.
+
+    Command lines do so. A program that serves beside other things may not want it, for
+    instance if it calls select(2), so nothing else here does.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -33,13 +40,33 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
+def descriptor_limit() -> int:
+    """How many descriptors this process may have."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
 def connections_allowed(settings: Settings) -> int:
     """How many clients to serve at a time: as set, or as many as the descriptors allow."""
-    possible = max(raise_descriptor_limit() - RESERVED_DESCRIPTORS, 1)
-    wanted = settings.limit_connections
-    if wanted is not None and wanted > possible:
-        logger.warning("descriptors allow %d connections, not %d", possible, wanted)
-    return possible if wanted is None else wanted
+    return settings.limit_connections or _possible()
+
+
+def warn_of_descriptors(settings: Settings) -> None:
+    """Log if descriptors are enough for fewer clients than are asked for, or for few."""
+    possible, wanted = _possible(), settings.limit_connections
+    if (FEW if wanted is None else wanted) > possible:
+        logger.warning(
+            "descriptors are enough for %d client%s at a time%s: there are %d, and %d are kept"
+            " back; raise the hard limit (ulimit -Hn)",
+            possible,
+            "s" if possible > 1 else "",
+            "" if wanted is None else f", not {wanted}",
+            descriptor_limit(),
+            RESERVED_DESCRIPTORS,
+        )
+
+
+def _possible() -> int:
+    return max(descriptor_limit() - RESERVED_DESCRIPTORS, 1)
 
 
 def read_cpus(text: str) -> tuple[int, ...]:
@@ -110,10 +137,7 @@ def _can_have(size: int) -> bool:
 
 
 class Capacity:
-    """How many clients there may be, and whether there is memory for one more.
-
-    :raises OSError: never; a limit over what the descriptors allow is logged.
-    """
+    """How many clients there may be, and whether there is memory for one more."""
 
     def __init__(self, settings: Settings) -> None:
         self.connections = connections_allowed(settings)

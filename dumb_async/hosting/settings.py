@@ -33,7 +33,11 @@ class Settings:
     :raises ValueError: if a value is out of its range.
     """
 
-    host: str = _setting("127.0.0.1", "Address or name to listen on.")
+    host: str = _setting(
+        "127.0.0.1",
+        "Address or name to listen on: all addresses of a name, 0.0.0.0 every IPv4, :: every IPv6 "
+        "one, * or '' both.",
+    )
     port: int = _setting(
         8090,
         "Port to listen on; 0 picks a free one and prints it.",

@@ -9,8 +9,6 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final
 
-from ..protocol import PROTOCOLS
-
 logger = logging.getLogger(__name__)
 
 #: Upper bounds of the lag histogram's buckets, in seconds; one more takes what is over.
@@ -18,7 +16,7 @@ LAG_BOUNDS: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 )  # fmt: skip
 
-#: Why connections are refused or lost before they are served; and `PROTOCOLS` they speak.
+#: Why connections are refused or lost before they are served.
 BUSY: Final = "busy"
 MEMORY: Final = "memory"
 
@@ -49,7 +47,7 @@ class Stats:
     def __init__(self, labels: Iterable[str]) -> None:
         self.active = 0
         self.connections = 0
-        self.rejected: dict[str, int] = dict.fromkeys((BUSY, *PROTOCOLS), 0)
+        self.rejected: dict[str, int] = {BUSY: 0}
         self.requests = dict.fromkeys(labels, 0)
         self.timeouts = dict.fromkeys(TIMEOUTS, 0)
         self.resets = 0

@@ -4,7 +4,6 @@ import asyncio
 import importlib
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Final
 
 from .base import Event, OnLost, Runtime, RuntimeStream, TaskGroup
@@ -36,10 +35,14 @@ NAMES: Final = tuple(_WHERE)
 
 
 def resolve(name: str) -> str:
-    """Turn ``auto`` into uvloop where it is installed, else asyncio; other names stay."""
+    """Turn ``auto`` into uvloop where it can be imported, else asyncio; other names stay."""
     if name != "auto":
         return name
-    return "uvloop" if find_spec("uvloop") is not None else "asyncio"
+    try:
+        importlib.import_module(".uvloop_", __name__)
+    except ImportError:  # it is only faster
+        return "asyncio"
+    return "uvloop"
 
 
 def load(name: str) -> Runtime:

@@ -13,7 +13,12 @@ from typing import Any
 import uvloop
 
 from dumb_async import Service, ServiceNotFound, dumb_service, load_service
-from dumb_async.hosting import raise_descriptor_limit
+from dumb_async.hosting import (
+    Address,
+    raise_descriptor_limit,
+    reachable_address,
+    search_current_folder,
+)
 
 from ..engine import Engine, Target
 from ..engine.addresses import explained, family_of
@@ -32,9 +37,10 @@ def be_agent(job: Job, pipe: "Connection[FromAgent, ToAgent]") -> None:
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)
     if job.urgent:
-        with contextlib.suppress(PermissionError):
+        with contextlib.suppress(OSError):  # it need not be allowed
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     raise_descriptor_limit()
+    search_current_folder()
     gc.disable()  # what a run leaves in cycles is little, and a collection makes it late
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -128,8 +134,16 @@ async def resolve(
     loop: asyncio.AbstractEventLoop,
     target: Target,
     family: socket.AddressFamily = socket.AF_UNSPEC,
-) -> tuple[Any, Any]:
-    """Return the target's address: its family, and what `socket.connect` takes.
+) -> Address:
+    """Return the target's address, see `address_of`; meanwhile the loop goes on.
+
+    :raises OSError: if there is none of that name.
+    """
+    return await loop.run_in_executor(None, address_of, target, family)
+
+
+def address_of(target: Target, family: socket.AddressFamily = socket.AF_UNSPEC) -> Address:
+    """Return the target's address.
 
     Of several, as ``localhost`` often has them, the first that can be connected to.
 
@@ -137,16 +151,4 @@ async def resolve(
     :raises OSError: if there is none of that name.
     """
     with explained(target.host, family):
-        found = await loop.getaddrinfo(
-            target.host, target.port, family=family, type=socket.SOCK_STREAM
-        )
-    for kind, _, _, _, address in found[:-1]:
-        try:
-            with socket.socket(kind, socket.SOCK_STREAM) as probe:
-                probe.setblocking(False)
-                async with asyncio.timeout(_PROBE):
-                    await loop.sock_connect(probe, address)
-        except OSError:
-            continue
-        return kind, address
-    return found[-1][0], found[-1][4]
+        return reachable_address(target.host, target.port, _PROBE, family)

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from dumb_async import ServiceNotFound
-from dumb_async.hosting import raise_descriptor_limit
+from dumb_async.hosting import raise_descriptor_limit, search_current_folder
 from dumb_async.protocol import REFUSALS
 
 from ..agents.agent import service_of
@@ -170,6 +170,8 @@ def _load(target: Target, given: dict[str, Any]) -> Load:
     :raises ValueError: if it contradicts itself.
     """
     target = replace(target, service=given["service"])
+    if target.service:
+        search_current_folder()
     service_of(target)
     job = Job(_plan(given), target, _options(given))
     return Load(job, given["workers"], given["cpus"] or (), _arguments(target, given))

@@ -12,9 +12,11 @@ from ..results import Threshold
 
 def _target(text: str) -> Target:
     host, _, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
     if not (port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536):
         raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:8090 or [::1]:8090")
-    return Target(check_host(host.removeprefix("[").removesuffix("]") or "127.0.0.1"), int(port))
+    return Target(check_host(host), int(port))
 
 
 class _Rate(Number):

@@ -5,6 +5,7 @@ import ipaddress
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
@@ -85,7 +86,8 @@ class Dialer:
             sock.setblocking(False)
             if self._sources:
                 # The port is chosen when the other end is known, so it need be free only there.
-                sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+                with suppress(OSError):  # a kernel that cannot has fewer ports
+                    sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
                 sock.bind((self._sources[number % len(self._sources)], 0))
             # Over loopback it is made at once, which only a second call tells: there is no need
             # to wait then.

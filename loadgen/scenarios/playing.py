@@ -8,10 +8,10 @@ from time import monotonic, sleep
 from typing import Any, Final
 
 from ..agents import Job
+from ..agents.agent import address_of
 from ..conducting import CannotRun, check_cpus, conduct
 from ..counts import Fault, Phase
 from ..engine import Options, Target
-from ..engine.addresses import explained
 from ..interrupting import interruptible, keep
 from ..plan import Plan, Profile
 from ..results import Result, Threshold
@@ -188,16 +188,6 @@ def _look_on(scenario: Scenario, target: Target, beside: Beside) -> Result:
         "timeout": beside.timeout,
     }
     return conduct(Job(beside.plan, target, options, beside.cpus, urgent=True), arguments)
-
-
-def address_of(target: Target) -> tuple[socket.AddressFamily, Any]:
-    """Return the target's address: its family, and what `socket.connect` takes.
-
-    :raises OSError: if there is none of that name.
-    """
-    with explained(target.host):
-        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    return found[0][0], found[0][4]
 
 
 def recovery(address: tuple[socket.AddressFamily, Any], patience: float) -> float | None:

@@ -4,6 +4,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -138,3 +139,19 @@ def test_what_is_no_scrape_does_not_hurt(server: Server) -> None:
         with Client(server.metrics_address) as scraper:
             scraper.send(said)
     assert 200 == server.get()[0]
+
+
+def test_the_page_may_be_asked_for_some_names(server: Server) -> None:
+    """As Prometheus' own clients have it; every model knows who has which."""
+    name = "server_requests_total"
+    status, page = server.get(f"/metrics?name[]={name}")
+    assert 200 == status
+    samples = [line for line in page.splitlines() if not line.startswith("#")]
+    assert samples
+    assert [] == [line for line in samples if not line.startswith(name)]
+
+
+def test_scrapers_may_come_all_at_once(server: Server) -> None:
+    """As many as sixty-four, each with its page."""
+    with ThreadPoolExecutor(64) as pool:
+        assert {200} == {status for status, _ in pool.map(lambda _: server.get(), range(64))}

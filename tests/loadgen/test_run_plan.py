@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-import uvloop
 
 from loadgen.agents.agent import resolve
 from loadgen.engine import Options, Target
@@ -186,31 +185,32 @@ def test_a_warm_up_is_not_counted(drive: Drive, rate: Profile | None) -> None:
     assert 2 == tally.connections == len(server.accepted)
 
 
-def test_a_name(run: Run) -> None:
-    """A host may be given by its name."""
+@pytest.mark.parametrize("host", ["localhost", "", "0.0.0.0"])
+def test_a_name(run: Run, host: str) -> None:
+    """A host may be given by its name, or as the server that listens on it was given it."""
     recorder = Recorder()
     with Faulty(recorder) as server:
-        finished = run(f"localhost:{server.address[1]}", "-n", "3", "-c", "1", "-q", "-o", "json")
+        finished = run(f"{host}:{server.address[1]}", "-n", "3", "-c", "1", "-q", "-o", "json")
 
     assert 3 == finished.json["requests"], finished.stderr
     assert 3 == recorder.asked.total()
 
 
-def test_a_name_that_has_several_addresses() -> None:
+def test_a_name_that_has_several_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first that can be connected to is taken; where none can be, the last."""
     with Faulty(faulty.lavish) as gone:
         pass
 
-    class Loop(uvloop.Loop):
-        """A loop that knows a name with these addresses."""
+    def getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
+        """A resolver that knows a name with these addresses."""
+        if host != "several.invalid":
+            return known(host, *args, **options)
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        return [(*kind, address) for address in addresses]
 
-        async def getaddrinfo(self, host: Any, *args: Any, **options: Any) -> Any:
-            if host != "several.invalid":
-                return await super().getaddrinfo(host, *args, **options)
-            kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
-            return [(*kind, address) for address in addresses]
-
-    with Faulty(faulty.lavish) as server, asyncio.Runner(loop_factory=Loop) as runner:
+    known = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with Faulty(faulty.lavish) as server, asyncio.Runner() as runner:
         loop, target = runner.get_loop(), Target("several.invalid", 80)
         addresses = [gone.address, server.address, gone.address]
         first = runner.run(resolve(loop, target))

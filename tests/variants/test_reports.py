@@ -102,3 +102,13 @@ def test_reports_are_asked_for_when_there_is_a_scrape() -> None:
         page = generate_latest(registry).decode()
         assert f'server_active_connections{{worker="0"}} {scrape}.0' in page
     assert 2 == len(asked)
+
+
+def test_a_scraper_may_ask_for_some_names() -> None:
+    """Of those that the sources are known to have; they are asked then, and not before."""
+    stats = Stats(["ping"])
+    registry = joined({"0": lambda: report_of(3)}, registry_of(stats).collect())
+    page = generate_latest(registry.restricted_registry(["server_active_connections"])).decode()
+    assert ['server_active_connections{worker="0"} 3.0'] == [
+        line for line in page.splitlines() if not line.startswith("#")
+    ]

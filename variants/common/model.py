@@ -15,9 +15,11 @@ from dumb_async.hosting import (
     Cores,
     Exporter,
     Launch,
+    ServerCommand,
     announce_address,
     open_listeners,
     server_options,
+    warn_of_descriptors,
 )
 from dumb_async.starting import SIGNALS
 
@@ -42,7 +44,12 @@ def described(
     """Make a command whose help is the essay, as it was written."""
     paragraphs = "\n\n".join(f"\b\n{text}" for text in (essay or "").strip().split("\n\n"))
     return click.command(
-        name, context_settings=CONTEXT, epilog=EPILOG, short_help=summary, help=paragraphs
+        name,
+        cls=ServerCommand,
+        context_settings=CONTEXT,
+        epilog=EPILOG,
+        short_help=summary,
+        help=paragraphs,
     )
 
 
@@ -99,6 +106,7 @@ class Model(Listed):
         # Every thread inherits this: signals are for the one that waits for them. They stay
         # blocked to the end, as who asks again on our way out gets the same status.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        warn_of_descriptors(settings)
         with ExitStack() as stack:
             listeners = open_listeners(settings.host, settings.port, settings.backlog)
             addresses = [listener.getsockname()[:2] for listener in listeners]

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from dumb_async.hosting import PAUSE, Count, raise_descriptor_limit
+from dumb_async.hosting import PAUSE, Count, descriptor_limit
 
 from .host import Host
 from .reports import joined, write_report
@@ -47,7 +47,7 @@ class WorkerPool:
         self._host = host
         self._threads = threads
         count = workers or len(os.sched_getaffinity(0))
-        room = (raise_descriptor_limit() - RESERVED) // (count if threads else 1)
+        room = (descriptor_limit() - RESERVED) // (count if threads else 1)
         for _ in range(count):
             self._spawn(Worker(max(room, 1)), make_loop)
         host.count_with(lambda: sum(worker.clients for worker in self.workers))
@@ -55,7 +55,7 @@ class WorkerPool:
         own = host.registry
         host.stats.threads = 0  # the acceptor's serves nobody
         sources = {str(number): worker.report for number, worker in enumerate(self.workers)}
-        host.registry = joined({"acceptor": lambda: write_report(own), **sources})
+        host.registry = joined({"acceptor": lambda: write_report(own), **sources}, own.collect())
 
     def wait_for_room(self) -> None:
         """Wait until a channel that is full takes more, or until somebody may have left."""

@@ -30,10 +30,14 @@ class Reports(Collector):
     """Joins the reports of several sources, family by family.
 
     :param sources: for each, by the value of its label, what to call for its report.
+    :param families: all that there are in them.
     """
 
-    def __init__(self, sources: Mapping[str, Callable[[], Report]]) -> None:
+    def __init__(
+        self, sources: Mapping[str, Callable[[], Report]], families: Iterable[Metric] = ()
+    ) -> None:
         self._sources = sources
+        self._families = list(families)
 
     def collect(self) -> Iterator[Metric]:
         """Every family once, with a ``worker`` label on each sample."""
@@ -46,14 +50,16 @@ class Reports(Collector):
         yield from families.values()
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: names are known once collected."""
-        return ()
+        """The families, or it is not known who has `?name[]=…`; nobody is asked for it."""
+        return self._families
 
 
-def joined(sources: Mapping[str, Callable[[], Report]]) -> CollectorRegistry:
-    """A registry of what all sources report."""
+def joined(
+    sources: Mapping[str, Callable[[], Report]], families: Iterable[Metric] = ()
+) -> CollectorRegistry:
+    """A registry of what all sources report; see `Reports`."""
     registry = CollectorRegistry()
-    registry.register(Reports(sources))
+    registry.register(Reports(sources, families))
     return registry
 
 
