@@ -283,7 +283,7 @@ def test_numbers_are_in_ascii_digits(runs: Runs, name: str, text: str, way: str)
     else:
         result = invoke(env={"DUMB_" + name.upper(): text})
     assert 2 == result.exit_code
-    assert f"{text!r} is not a valid " in result.stderr
+    assert f"{text!r} is not " in result.stderr
     assert [] == runs
 
 
