@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from variants import NAMES, module_of
+from variants import NAMES, cli, module_of
 
 from ..conformance.launching import ROOT, environment
 from ..conformance.servers import ANY_PORTS, VARIANTS
@@ -50,6 +51,13 @@ def run(*argv: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
         timeout=PATIENCE,
         check=False,
     )
+
+
+def ask(*argv: str) -> str:
+    """What is printed for that in this process, which is a start of Python less."""
+    result = CliRunner().invoke(cli.main, argv, env={"COLUMNS": "120"})
+    assert (0, "") == (result.exit_code, result.stderr)
+    return result.stdout
 
 
 def test_every_model_is_listed_with_a_line() -> None:
@@ -99,7 +107,7 @@ def test_a_model_starts_in_every_folder(folder: str) -> None:
 def test_the_essay_is_shown_as_it_was_written(name: str) -> None:
     """Line by line, or the pictures would be none."""
     essay = importlib.import_module(f"variants.{module_of(name)}").__doc__ or ""
-    shown = [line.strip() for line in run(*VARIANTS, name, "--help").stdout.splitlines()]
+    shown = [line.strip() for line in ask(name, "--help").splitlines()]
     assert [] == [line for line in essay.splitlines() if line.strip() not in shown]
 
 
@@ -125,9 +133,7 @@ def test_a_failure_is_said_in_one_line(failure: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_model_has_the_version(name: str) -> None:
     """That of the project."""
-    ended = run(*VARIANTS, name, "--version")
-    assert (0, "") == (ended.returncode, ended.stderr)
-    assert re.search(r"\d+\.\d+", ended.stdout)
+    assert re.search(r"\d+\.\d+", ask(name, "--version"))
 
 
 def test_the_environment_sets_what_flags_do_not() -> None:
