@@ -104,7 +104,7 @@ def falls(findings: Findings) -> Sheet:
     """Where servers do not serve everyone any more."""
     sheet = Sheet("Who falls over, and at how many connections?",
                   ["server", "workload", "connections", "served", "why"])  # fmt: skip
-    sheet.names = 2
+    sheet.names = 3
     for one in findings.falls:
         served = f"{one.served:,}"
         sheet.rows.append(
@@ -124,7 +124,7 @@ def comparisons(findings: Findings, metric: Metric) -> Sheet:
     head = ["server", "workload", "connections", "ratio", "95 % interval", "noise", "verdict",
             "marks"]  # fmt: skip
     title = f"Is the difference real? {metric.title}, as a ratio to {findings.against}"
-    sheet = Sheet(title, head, names=2)
+    sheet = Sheet(title, head, names=3)
     for one in findings.scaled:
         if found := one.comparisons.get(metric.name):
             again = " (again)" if one.contestant == findings.against else ""
@@ -150,7 +150,7 @@ def changes_since(changed: Sequence[Change], notes: Sequence[str]) -> Sheet:
         "verdict",
         "",
     ]
-    sheet = Sheet("What has changed since the baseline?", head, names=2, notes=list(notes))
+    sheet = Sheet("What has changed since the baseline?", head, names=3, notes=list(notes))
     for one in changed:
         load = [one.contestant, one.workload, f"{one.connections:,}"]
         found = [f"{one.estimate.ratio:.2f}", words.interval(one.estimate), one.verdict.value]
