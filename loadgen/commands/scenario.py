@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.table import Table
 
 from ..engine import Target
 from ..plan.units import show_duration, show_quantity
 from ..results import Threshold
 from ..scenarios import SCENARIOS, Beside, Made, Played, Scenario, Verdict, play_all
-from ..views import console_for, tables
+from ..views import Fitted, console_for, tables
 from . import option_types as types
 from . import status
 from .output import FILE, cut_short, end, json_to, show_answer
@@ -127,12 +126,10 @@ def _status(results: Sequence[Played]) -> int:
 
 
 def _show(results: Sequence[Played], slo: Sequence[Threshold]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("scenario", "p50", "p99", "max", "errors", "verdict", "trouble"):
-        right = name in {"p50", "p99", "max", "errors"}
-        table.add_column(name, justify="right" if right else "left", no_wrap=name != "trouble")
-    for played in results:
-        table.add_row(*_row(played), style=_STYLES.get(played.verdict, "yellow"))
+    head = ["scenario", "p50", "p99", "max", "errors", "verdict", "trouble"]
+    styles = [_STYLES.get(played.verdict, "yellow") for played in results]
+    rows = [_row(played) for played in results]
+    table = Fitted(head, rows, words=frozenset({5, 6}), styles=styles)
     console = console_for()
     console.print(table, soft_wrap=not console.is_terminal)
     console.print(f"asked: {' and '.join(condition.text for condition in slo)}, and no errors")

@@ -6,13 +6,12 @@ from functools import partial
 from typing import Final
 
 import click
-from rich.table import Table
 
 from ..ceiling import Tested, measure, parts
 from ..interrupting import keep
 from ..null_server import NullServer
 from ..plan.units import show_duration, show_quantity
-from ..views import console_for
+from ..views import Fitted, console_for
 from . import option_types as types
 from . import status
 from .output import cut_short, end, show_answer
@@ -64,12 +63,12 @@ def _status(results: list[Tested]) -> int:
 
 
 def _show(results: list[Tested], *, apart: bool) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("part", "result", "generator", "null server", "bottleneck"):
-        table.add_column(name, justify="right" if name in {"generator", "null server"} else "left")
-    for one in results:
-        cpu = (f"{one.generator:.0%}", f"{one.server:.0%}")
-        table.add_row(one.name, _shown(one), *cpu, one.bottleneck)
+    head = ["part", "generator", "null server", "bottleneck", "result"]
+    rows = [
+        (one.name, f"{one.generator:.0%}", f"{one.server:.0%}", one.bottleneck, _shown(one))
+        for one in results
+    ]
+    table = Fitted(head, rows, words=frozenset({3, 4}))
     console = console_for()
     console.print(table, soft_wrap=not console.is_terminal)
     if not apart:

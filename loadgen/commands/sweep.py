@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.table import Table
 
 from dumb_async.hosting import Parsed, read_count
 
@@ -14,7 +13,7 @@ from ..conducting import conduct
 from ..plan import Profile
 from ..plan.units import rate, show_quantity
 from ..searching import Curve, Point
-from ..views import console_for, tables
+from ..views import Fitted, console_for, tables
 from . import option_types as types
 from . import status
 from .load import Load, load_options, refuse, warn_of_descriptors
@@ -124,15 +123,13 @@ def _measure(load: Load, kind: str, value: float, step: float, good: float) -> P
 
 
 def _show(curve: Curve) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (curve.over, "replies/s", "goodput/s", "p50", "p99", "max", "errors", ""):
-        table.add_column(name, justify="left" if not name else "right")
-    for point in curve.points:
-        table.add_row(*_row(point), "◀ knee" if point is curve.knee else "")
+    head = [curve.over, "replies/s", "goodput/s", "p50", "p99", "max", "errors", ""]
+    rows = [[*_row(point), "◀ knee" if point is curve.knee else ""] for point in curve.points]
     if curve.afterwards is not None:
         recovery = curve.recovery
         text = f"p99 {recovery:.2g} times that before" if recovery else "nothing was answered"
-        table.add_row(*_row(curve.afterwards), f"afterwards: {text}")
+        rows.append([*_row(curve.afterwards), f"afterwards: {text}"])
+    table = Fitted(head, rows, words=frozenset({len(head) - 1}))
     console = console_for()
     console.print(table, soft_wrap=not console.is_terminal)
     for point in curve.points:

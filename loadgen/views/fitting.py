@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -18,8 +18,12 @@ GAP: Final = 2
 LEAST: Final = 8
 #: What is longer is no figure, but words.
 LONGEST_FIGURE: Final = 24
-#: Columns where there is no terminal.
+#: Columns where there is no terminal: as many as it takes.
+ENDLESS: Final = 10_000
+#: Columns of what is written there for people.
 WIDTH: Final = 140
+
+Cell = str | Text
 
 
 @dataclass(slots=True)
@@ -37,26 +41,63 @@ class Sheet:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Fitted:
+    """A table for `rich` that is parted where it is too wide.
+
+    :param names: how many columns, from the left, are names and not figures.
+    :param words: other columns that hold no figures.
+    :param styles: of each row, if not that of everything.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    names: int = 1
+    words: frozenset[int] = frozenset()
+    style: str = "bold"
+    styles: Sequence[str] = ()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give the tables."""
+        width = options.max_width if console.is_terminal else ENDLESS
+        for part in parts(self.head, self.rows, self.names, width):
+            yield from console.render(self._table(part), options.update(max_width=width))
+
+    def _table(self, part: dict[int, int]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style=self.style, show_header=any(self.head))
+        for column, width in part.items():
+            left = column < self.names or column in self.words
+            title = Text(self.head[column], justify="left" if left else "right")
+            table.add_column(title, justify=title.justify or "left", width=width, overflow="fold")
+        for number, row in enumerate(self.rows):
+            cells = (row[column] for column in part)
+            table.add_row(
+                *(Text(one) if isinstance(one, str) else one for one in cells),
+                style=self.styles[number] if self.styles else None,
+            )
+        return table
+
+
 def show(sheet: Sheet, console: Console) -> None:
-    """Print a sheet, in as many tables as its columns need."""
+    """Print a sheet, and what there is to say below it."""
     width = console.width if console.is_terminal else max(console.width, WIDTH)
-    title = Text(sheet.title, style="bold")
-    console.print(title, width=width)
-    for part in parts(sheet, width):
-        console.print(_table(sheet, part), width=width)
+    console.print(Text(sheet.title, style="bold"), width=width)
+    console.print(Fitted(sheet.head, sheet.rows, sheet.names, style="dim"), crop=False)
     for note in sheet.notes:
         console.print(Text(note, style="dim"), width=width)
 
 
-def parts(sheet: Sheet, width: int) -> Iterator[dict[int, int]]:
+def parts(
+    head: Sequence[str], rows: Sequence[Sequence[Cell]], names: int, width: int
+) -> Iterator[dict[int, int]]:
     """Yield the columns of each table, and how wide each is: together no wider than ``width``."""
-    widths = [_width(sheet, column) for column in range(len(sheet.head))]
-    names = _narrowed(sheet, widths, width)
-    part, room = dict(names), _room(names, width)
-    for column in range(sheet.names, len(widths)):
-        if min(widths[column], LONGEST_FIGURE) + GAP > room and len(part) > len(names):
+    widths = [_width(title, [row[column] for row in rows]) for column, title in enumerate(head)]
+    left = _narrowed(dict(enumerate(widths[:names])), widths[names:], width)
+    part, room = dict(left), _room(left, width)
+    for column in range(names, len(widths)):
+        if min(widths[column], LONGEST_FIGURE) + GAP > room and len(part) > len(left):
             yield part
-            part, room = dict(names), _room(names, width)
+            part, room = dict(left), _room(left, width)
         part[column] = min(widths[column], max(room - GAP, LEAST))
         room -= part[column] + GAP
     yield part
@@ -66,32 +107,17 @@ def _room(names: dict[int, int], width: int) -> int:
     return width - sum(names.values()) - GAP * (len(names) - 1)
 
 
-def _width(sheet: Sheet, column: int) -> int:
+def _width(title: str, cells: Sequence[Cell]) -> int:
     """How wide a column has to be: as its longest text, or the longest word above it."""
-    cells = max((len(row[column]) for row in sheet.rows), default=0)
-    return max(cells, *map(len, sheet.head[column].split() or [""]))
+    return max(*map(len, title.split() or [""]), *map(len, cells), 0)
 
 
-def _narrowed(sheet: Sheet, widths: Sequence[int], width: int) -> dict[int, int]:
+def _narrowed(names: dict[int, int], figures: Sequence[int], width: int) -> dict[int, int]:
     """Make the names so narrow that the widest figure has room beside them."""
-    names = {column: widths[column] for column in range(sheet.names)}
-    widest = min(max(widths[sheet.names :], default=-GAP), LONGEST_FIGURE)
+    widest = min(max(figures, default=-GAP), LONGEST_FIGURE)
     while _room(names, width) < widest + GAP:
         column = max(names, key=lambda one: names[one])
         if names[column] <= LEAST:
             break
         names[column] -= 1
     return names
-
-
-def _table(sheet: Sheet, part: dict[int, int]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column, width in part.items():
-        left = column < sheet.names
-        table.add_column(
-            Text(sheet.head[column]), justify="left" if left else "right", width=width,
-            overflow="fold",
-        )  # fmt: skip
-    for row in sheet.rows:
-        table.add_row(*(Text(row[column]) for column in part))
-    return table

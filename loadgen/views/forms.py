@@ -27,7 +27,7 @@ def as_text(result: Result, console: Console, thresholds: tuple[Threshold, ...] 
         ]
         if len(tally.commands) > 1:
             rows += [(plain(name), c.response, c.at_least) for name, c in tally.commands.items()]
-        parts += ["", tables.latencies(rows), "", tables.bars(tally.response)]
+        parts += ["", tables.latencies(rows), "", tables.Bars(tally.response)]
     if tally.lost_requests or tally.lost_connections:
         parts += ["", tables.errors(tally)]
     parts += ["", *(Text(line) for line in _notes(result))]

@@ -2,14 +2,17 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from ..counts import Fault, Histogram, Tally
 from ..plan.units import show_duration
 from ..results import PERCENTILES
+from .fitting import Fitted
 from .text import plain
 
 #: What stands where there is no figure.
@@ -17,18 +20,19 @@ NOTHING: Final = "\N{EN DASH}"
 #: Lines of a latency histogram.
 BARS = 8
 _WIDTH = 40
+#: Columns beside a bar: the bound, the share, and between them.
+_BESIDE: Final = 22
 
 
-def latencies(rows: Iterable[tuple[str, Histogram, Histogram | None]]) -> Table:
+def latencies(rows: Iterable[tuple[str, Histogram, Histogram | None]]) -> Fitted:
     """Return a table of latencies: name, histogram, and those of it that are lower bounds."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("", no_wrap=True)
-    for name in ("mean", *PERCENTILES, "max"):
-        table.add_column(name if name != "p999" else "p99.9", justify="right", no_wrap=True)
-    for name, histogram, at_least in rows:
-        if histogram.counts:
-            table.add_row(Text(name), *figures(histogram, at_least))
-    return table
+    names = (name if name != "p999" else "p99.9" for name in PERCENTILES)
+    measured = [
+        (name, *figures(histogram, at_least))
+        for name, histogram, at_least in rows
+        if histogram.counts
+    ]
+    return Fitted(["", "mean", *names, "max"], measured)
 
 
 def figures(histogram: Histogram, at_least: Histogram | None = None) -> list[str]:
@@ -56,18 +60,25 @@ def percentiles(histogram: Histogram, *wanted: float) -> list[str]:
     return [show_duration(value) for value in histogram.percentiles(wanted)]
 
 
-def bars(histogram: Histogram) -> Table:
-    """Return a picture of a histogram: the latency doubles from line to line or more."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    rows = classes(histogram)
-    most = max((count for _, count in rows), default=0)
-    for bound, count in rows:
-        width = round(_WIDTH * 8 * count / most)
-        bar = "█" * (width // 8) + (" ▏▎▍▌▋▊▉"[width % 8] if width % 8 else "")
-        bar = bar or ("▏" if count else "")
-        share = f"{count / histogram.total:.2%}"
-        table.add_row(f"≤ {show_duration(bound)}", Text(share, justify="right"), bar)
-    return table
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A picture of a histogram: the latency doubles from line to line or more."""
+
+    histogram: Histogram
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give it, as wide as there is room for."""
+        table = Table(box=None, pad_edge=False, show_header=False)
+        rows = classes(self.histogram)
+        most = max((count for _, count in rows), default=0)
+        longest = min(_WIDTH, options.max_width - _BESIDE)
+        for bound, count in rows:
+            width = round(longest * 8 * count / most)
+            bar = "█" * (width // 8) + (" ▏▎▍▌▋▊▉"[width % 8] if width % 8 else "")
+            bar = bar or ("▏" if count else "")
+            share = f"{count / self.histogram.total:.2%}"
+            table.add_row(f"≤ {show_duration(bound)}", Text(share, justify="right"), bar)
+        yield table
 
 
 def classes(histogram: Histogram, lines: int = BARS) -> list[tuple[float, int]]:
@@ -90,19 +101,19 @@ def classes(histogram: Histogram, lines: int = BARS) -> list[tuple[float, int]]:
     return list(zip(bounds, counts, strict=True))
 
 
-def errors(tally: Tally) -> Table:
+def errors(tally: Tally) -> Fitted:
     """Return a table of errors: what, how many, and what to do about it."""
-    table = Table(box=None, pad_edge=False, header_style="bold red")
-    for name in ("errors", "requests", "connections", "what to do"):
-        table.add_column(name, justify="right" if name in {"requests", "connections"} else "left")
-    for fault in faults(tally):
-        table.add_row(
+    rows = [
+        (
             str(fault),
             f"{tally.lost_requests[fault]:,}",
             f"{tally.lost_connections[fault]:,}",
-            Text(plain(fault.advice)),
+            plain(fault.advice),
         )
-    return table
+        for fault in faults(tally)
+    ]
+    head = ["errors", "requests", "connections", "what to do"]
+    return Fitted(head, rows, words=frozenset({3}), style="bold red")
 
 
 def faults(tally: Tally) -> list[Fault]:

@@ -90,7 +90,7 @@ class Live:
         parts: list[RenderableType] = [self._progress, Text(headline, style="bold")]
         if response.counts:
             rows = [("response", response, tally.at_least), ("lag", tally.lag, None)]
-            parts += [tables.latencies(rows), tables.bars(response)]
+            parts += [tables.latencies(rows), tables.Bars(response)]
         if tally.lost_requests or tally.lost_connections:
             parts.append(tables.errors(tally))
         self._live.update(Group(*parts), refresh=True)

@@ -44,7 +44,7 @@ def test_every_figure_is_there_as_a_whole(sheet: Sheet, width: int) -> None:
 @given(sheets(), st.integers(40, 140))
 def test_every_column_is_in_one_part(sheet: Sheet, width: int) -> None:
     """But names, which are in all of them."""
-    found = [*parts(sheet, width)]
+    found = [*parts(sheet.head, sheet.rows, sheet.names, width)]
     figures = [column for part in found for column in part if column >= sheet.names]
     assert [*range(sheet.names, len(sheet.head))] == figures
     for part in found:
@@ -56,9 +56,9 @@ def test_every_column_is_in_one_part(sheet: Sheet, width: int) -> None:
 def test_what_fits_is_one_table() -> None:
     """No narrower than it need be."""
     sheet = Sheet("", ["server", "p50", "p99"], [["asyncio", "1.0 ms", "8.99 ms"]])
-    assert [{0: 7, 1: 6, 2: 7}] == [*parts(sheet, 80)]
-    assert 1 == len([*parts(sheet, 7 + 6 + 7 + 2 * GAP)])
-    assert 2 == len([*parts(sheet, 7 + 6 + 7 + 2 * GAP - 1)])
+    assert [{0: 7, 1: 6, 2: 7}] == [*parts(sheet.head, sheet.rows, sheet.names, 80)]
+    assert 1 == len([*parts(sheet.head, sheet.rows, sheet.names, 7 + 6 + 7 + 2 * GAP)])
+    assert 2 == len([*parts(sheet.head, sheet.rows, sheet.names, 7 + 6 + 7 + 2 * GAP - 1)])
 
 
 @pytest.mark.parametrize("width", [40, 66, 80, 100])

@@ -121,7 +121,7 @@ class Live:
             for one in self._study.contestants
         ]
         begun = {column for row in rows for column, text in enumerate(row) if column and text}
-        fitting = parts(Sheet("", columns, rows), self._live.console.width)
+        fitting = parts(columns, rows, 1, self._live.console.width)
         return next(part for part in fitting if max(begun, default=1) in part)
 
 
