@@ -21,7 +21,7 @@ from dumb_async.hosting import (
 )
 
 from ..engine import Engine, Target
-from ..engine.addresses import explained, family_of
+from ..engine.addresses import explained, family_of, scoped
 from ..shelter import be_deaf
 from .messages import Done, Failed, FromAgent, Go, Job, Outcome, Progress, Ready, ToAgent
 
@@ -150,5 +150,7 @@ def address_of(target: Target, family: socket.AddressFamily = socket.AF_UNSPEC) 
     :param family: which it has to be of.
     :raises OSError: if there is none of that name.
     """
+    if known := scoped(target.host, target.port):
+        return known
     with explained(target.host, family):
         return reachable_address(target.host, target.port, _PROBE, family)

@@ -4,7 +4,7 @@ import ipaddress
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 #: What families are called.
 _NAMES: Final = {socket.AF_INET: "IPv4", socket.AF_INET6: "IPv6"}
@@ -15,14 +15,13 @@ def check_host(host: str) -> str:
 
     :raises ValueError: if it can not.
     """
+    if not host.isprintable() or set(host) & set("/ @?#"):
+        raise ValueError(f"{host!r} is no name of a host: write HOST:PORT, and no URL")
     try:
         host.encode("idna")
     except UnicodeError:
-        fine = False
-    else:
-        fine = host.isprintable() and not set(host) & set("/ @?#")
-    if not fine:
-        raise ValueError(f"{host!r} cannot be the name of a host: write HOST:PORT, no URL")
+        why = "what stands between its dots has 1 to 63 letters"
+        raise ValueError(f"{host!r} is no name of a host: {why}") from None
     return host
 
 
@@ -34,6 +33,26 @@ def family_of(sources: Sequence[str]) -> socket.AddressFamily:
     return socket.AF_INET if version == 4 else socket.AF_INET6
 
 
+def scoped(host: str, port: int) -> tuple[socket.AddressFamily, Any] | None:
+    """The address of a host such as ``fe80::1%eth0``; ``None``: it is no such host.
+
+    :raises OSError: if there is no such interface.
+    """
+    plain, percent, interface = host.partition("%")
+    if not percent:
+        return None
+    try:
+        address = str(ipaddress.IPv6Address(plain))
+        number = int(interface) if interface.isdecimal() else socket.if_nametoindex(interface)
+    except OSError:
+        raise OSError(
+            f"{host!r}: there is no network interface {interface!r}, see ip link"
+        ) from None
+    except ValueError:
+        raise OSError(f"there is no host {host!r}: before % stands an IPv6 address") from None
+    return socket.AF_INET6, (address, port, 0, number)
+
+
 @contextmanager
 def explained(host: str, family: socket.AddressFamily = socket.AF_UNSPEC) -> Iterator[None]:
     """Make whatever goes wrong with a name one line.
@@ -43,8 +62,9 @@ def explained(host: str, family: socket.AddressFamily = socket.AF_UNSPEC) -> Ite
     try:
         yield
     except socket.gaierror as error:
-        kind = f"{_NAMES[family]} address of" if family in _NAMES else "host"
-        wanted = f", as --source-ip is {_NAMES[family]}" if family in _NAMES else ""
-        raise OSError(f"there is no {kind} {host!r}: {error.strerror}{wanted}") from None
+        if family in _NAMES:
+            ours = _NAMES[family]
+            raise OSError(f"--source-ip is {ours}, and {host!r} has no {ours} address") from None
+        raise OSError(f"there is no host {host!r}: {error.strerror}") from None
     except (UnicodeError, ValueError, OverflowError) as error:
         raise OSError(f"there is no host {host!r}: {error}") from None
