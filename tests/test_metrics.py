@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -314,6 +315,14 @@ def test_a_scraper_that_leaves_does_no_harm(
         scraper.sendall(said)
     assert 200 == get(exporter)[0]
     assert ("", "") == capfd.readouterr()
+
+
+def test_a_page_that_nobody_wants_costs_nothing(exporter: Exporter) -> None:
+    """Its thread waits for somebody."""
+    get(exporter)  # whatever is there once and for all
+    before = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - before < 0.1
 
 
 def test_leaving_ends_it(stats: Stats) -> None:

@@ -80,6 +80,7 @@ class _HTTPServer(ThreadingMixIn, TCPServer):
         self._spares = spares
         BaseServer.__init__(self, listener.getsockname()[:2], handler)
         self.socket = listener  # which TCPServer would make itself
+        listener.setblocking(True)  # else `handle_request` would not wait for anybody
 
     def get_request(self) -> Any:
         try:
