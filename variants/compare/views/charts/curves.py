@@ -137,8 +137,8 @@ def _y_axis(values: Sequence[float], panel: _Panel) -> dict[str, Any]:
     if panel.show is None or not values:
         return {"rangemode": "tozero", "tickformat": "~s"}
     ticks = _ticks(min(values), max(values), binary=panel.binary)
-    low = max((tick for tick in ticks if tick <= min(values)), default=min(values))
-    high = min((tick for tick in ticks if tick >= max(values)), default=max(values))
+    low = max((tick for tick in ticks if tick < min(values)), default=min(values))
+    high = min((tick for tick in ticks if tick > max(values)), default=max(values))
     axis = {"type": "log", "tickvals": ticks, "ticktext": list(map(panel.show, ticks))}
     if sum(min(values) <= tick <= max(values) for tick in ticks) < 2:
         axis["range"] = [math.log10(low * 0.97), math.log10(high * 1.03)]
