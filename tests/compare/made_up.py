@@ -3,12 +3,14 @@
 import math
 import random
 from collections import Counter
+from collections.abc import Collection
 from typing import Final
 
 from loadgen.counts import Cause, Commanded, Fault, Histogram, Phase, Tally
 from loadgen.engine.vitals import Vitals
 from loadgen.results import Agent, Result
 from loadgen.scenarios import Made, Scenario
+from variants.compare import choosing
 from variants.compare.contestants import Contestant
 from variants.compare.disturbance import Disturbance
 from variants.compare.pinning import Cpus
@@ -24,6 +26,7 @@ FAILURE: Final = "it did not start: it ended with status 3; it said last: <b>no 
 #: What becomes of one that crashes, and of one that is not started any more.
 DEATH: Final = "it died of SIGSEGV"
 LEFT_OUT: Final = "left out: it had failed 2 times in a row"
+DOUBT: Final = "agent 1/1 wanted 99% of a CPU"
 DISTURBANCE: Final = Disturbance(stolen=0.2, others=0.01, pressure={"cpu": 0.3})
 
 #: Requests a second on one connection, microseconds of CPU each, MiB without anybody.
@@ -38,7 +41,7 @@ _MODELS: Final = {
 _FAILURES: Final = {"dud": (FAILURE,), "broken": (FAILURE, FAILURE, LEFT_OUT)}
 #: What becomes of those that serve nobody, and by which error.
 _UNSERVING: Final = {"crashing": (DEATH, Cause.RESET), "hanging": ("", Cause.TIMEOUT)}
-_BUSY: Final = {"mix": 0.4, "ping": 1.0}
+_BUSY: Final = {"mix": 0.4, "ping": 1.0, "paced": 1.0}
 
 
 def study() -> Study:
@@ -67,8 +70,17 @@ def bad_study() -> Study:
     return Study((ours, *bad), "asyncio", cpus, ping, connections=(5,), scenarios=())
 
 
-def report(made: Study | None = None) -> Report:
-    """Go through a study, as if: `study`, unless said otherwise."""
+def quick_study() -> Study:
+    """What a quick comparison has: a closed loop, and a rate that is given."""
+    ours = tuple(map(_contestant, ("asyncio", "threads", "dud")))
+    return Study(ours, "asyncio", Cpus((0,), (1,)), **choosing.QUICK)
+
+
+def report(made: Study | None = None, saturated: Collection[str] = ()) -> Report:
+    """Go through a study, as if: `study`, unless said otherwise.
+
+    :param saturated: workloads of which the generator was saturated in every round.
+    """
     made, noise = made or study(), random.Random(1)
     done = Report(
         study={**made.as_json(), "cpus": {"server": [0], "load": [1], "share_a_core": False}},
@@ -82,7 +94,10 @@ def report(made: Study | None = None) -> Report:
     for block in made.blocks():
         for entry in block.entries:
             if isinstance(block.cell, Load):
-                done.measurements.append(_measured(block.number, entry, block.cell, noise))
+                one = _measured(block.number, entry, block.cell, noise)
+                if one.result and block.cell.workload in saturated:
+                    one.result.doubts = [DOUBT]
+                done.measurements.append(one)
             else:
                 done.observations.append(_observed(entry, block.cell, noise))
     return done
@@ -104,7 +119,10 @@ def _measured(number: int, entry: Entry, load: Load, noise: random.Random) -> Me
     served = 1 if name == "iterative" else connections
     if name == "threads" and connections == CONNECTIONS[-1]:
         served, rate = 700, rate / 3
+    given = WORKLOADS[load.workload].rate
+    rate = given or rate
     result = _result(rate / 100, served / rate, noise)
+    result.arguments["rate"] = given or None
     result.tally.clients = connections
     result.tally.never_served = connections - served
     if served < connections:
@@ -112,7 +130,7 @@ def _measured(number: int, entry: Entry, load: Load, noise: random.Random) -> Me
             {Fault(Phase.READ, Cause.TIMEOUT): connections - served}
         )
     if name == HOSTILE and connections >= 100:
-        result.doubts = ["agent 1/1 wanted 99% of a CPU"]
+        result.doubts = [DOUBT]
     usage = _usage(result.tally.replies, cpu_us * noise.gauss(1, 0.02), memory, connections)
     disturbance = DISTURBANCE if number == 3 and load.workload == "mix" else Disturbance()
     return Measurement(*about, "", 0.2, result, usage, disturbance)

@@ -367,7 +367,7 @@ def test_where_threads_fall_over_it_is_said_at_how_many(tmp_path: Path) -> None:
         (["--rounds", "4"], "4 is not in the range x>=5"),
         (["--cpus", "0:0"], "they would compete"),
         (["--target", "x=./server"], "where the port goes"),
-        (["--workload", "pong"], "none of ping, burn, mix"),
+        (["--workload", "pong"], "none of ping, paced, burn, mix"),
         (["--workload", "a=PING=x"], "no weight"),
         (["--connections", "0"], "not more than 0"),
         (["--memory-limit", "lots"], "no size"),

@@ -224,6 +224,19 @@ def test_who_does_not_serve_everyone_is_neither_faster_nor_slower(findings: Find
     assert Verdict.UNEQUAL not in {found.verdict for found in alone.values()}
 
 
+def test_of_a_rate_that_is_given_no_throughputs_are_compared() -> None:
+    """All have the same: what they take for it is the question."""
+    report = made_up.report(made_up.quick_study())
+    scaled = find(report).scaled
+    compared = {workload: {name for one in scaled if one.workload == workload
+                           for name in one.comparisons}
+                for workload in ("ping", "paced")}  # fmt: skip
+    assert {"ping": {"rate", "p99", "cpu"}, "paced": {"p99", "cpu"}} == compared
+    assert all(one.rate for one in scaled if one.contestant != "dud")
+    assert {"p99", "cpu"} == {one.metric for one in changes(report, report)
+                              if one.workload == "paced"}  # fmt: skip
+
+
 def test_another_reference(report: Report, findings: Findings) -> None:
     """The ratios are the inverse ones; the pair is only asyncio's."""
     turned = find(report, "threads")

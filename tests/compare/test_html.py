@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from loadgen.views import Sheet
 from variants.compare.estimates import Estimate, Verdict
 from variants.compare.finding import find
 from variants.compare.findings import Comparison, Findings
-from variants.compare.metrics import METRICS
+from variants.compare.metrics import METRICS, Mark
 from variants.compare.report import Report
-from variants.compare.views import charts, webpage, words
+from variants.compare.views import charts, marking, webpage, words
+from variants.compare.views.charts import contrast
 from variants.compare.views.page import tables
 
 from ..conformance.client import eventually
@@ -155,7 +157,7 @@ def test_the_matrix_has_a_cell_for_each_contestant_and_scenario(page: Chrome) ->
     assert 5 * SCENARIOS == cells.total()
     assert SCENARIOS - 1 == cells["never"]
     assert SCENARIOS == cells["failed"]
-    assert 3 == len(each(page, "#chart-matrix .hm image"))
+    assert 4 == len(each(page, "#chart-matrix .hm image"))  # p99 in black and in white
     assert ["asyncio", "threads", "iterative", "dud"] == texts(page, "#chart-matrix .ytick text")[
         :4
     ]
@@ -343,6 +345,177 @@ def test_a_picture_of_an_element_can_be_taken(tmp_path: Path) -> None:
     png = target.read_bytes()
     assert b"\x89PNG" == png[:4]
     assert (30, 20) == struct.unpack(">II", png[16:24])
+
+
+#: Elements that overlap: for each pair of titles, those whose boxes have a point in common.
+_OVERLAPS = """
+const boxes = [...document.querySelectorAll(arguments[0])].map((one) => one.getBoundingClientRect());
+return boxes.filter((a, at) => boxes.slice(at + 1).some((b) =>
+  a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)).length
+"""  # noqa: E501
+#: Tables that are wider than what they are in.
+_WIDE = """
+return [...document.querySelectorAll(".scroll")].filter((one) => one.scrollWidth > one.clientWidth)
+  .map((one) => one.firstElementChild.id)
+"""
+#: Text on the page, outside charts, that has less contrast with what is behind it than 4.5:1.
+_PALE = """
+const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+  .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+const read = (text) => text.match(/[0-9.]+/g).map(Number);
+const behind = (one) => {
+  for (; one; one = one.parentElement) {
+    const colour = read(getComputedStyle(one).backgroundColor);
+    if (colour[3] !== 0) return colour;
+  }
+};
+const pale = [];
+for (const one of document.querySelectorAll("body *:not(script, noscript, noscript *, svg, svg *)")) {
+  if (one.closest(".chart") || ![...one.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
+  const [a, b] = [light(read(getComputedStyle(one).color)), light(behind(one))].sort((x, y) => y - x);
+  if ((a + 0.05) / (b + 0.05) < 4.5) pale.push(one.textContent);
+}
+return pale
+"""  # noqa: E501
+
+
+def resize(page: Chrome, width: int) -> None:
+    """Make the window so wide, and wait until charts fit it."""
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    room = "return document.querySelector('#chart-scales-ping').clientWidth"
+    drawn = "#chart-scales-ping .main-svg"
+    assert eventually(lambda: page.execute_script(room) == int(each(page, drawn)[0].size["width"]))
+
+
+@in_browser
+def test_it_fits_into_every_window(page: Chrome) -> None:
+    """No table scrolls sideways in a wide one; in no other one do titles of charts overlap."""
+    try:
+        resize(page, 1400)
+        assert [] == page.execute_script(_WIDE)
+        for width, columns in ((1400, 2), (900, 2), (500, 1)):
+            resize(page, width)
+            for chart in ("chart-scales-ping", "chart-matrix"):
+                for titles in (".annotation", ".xtick text"):
+                    assert 0 == page.execute_script(_OVERLAPS, f"#{chart} {titles}"), width
+            lefts = {title.location["x"] for title in each(page, "#chart-scales-ping .annotation")}
+            assert columns == len(lefts)
+            assert width >= page.execute_script("return document.documentElement.scrollWidth")
+    finally:
+        resize(page, 1280)
+
+
+@in_browser
+def test_all_text_stands_out_from_what_is_behind_it(page: Chrome) -> None:
+    """By 4.5:1 (WCAG AA), in light and in dark."""
+    root, before = "document.documentElement.dataset.theme", "light"
+    try:
+        for theme in ("dark", before):
+            page.execute_script(f"{root} = '{theme}'")
+            assert [] == page.execute_script(_PALE)
+    finally:
+        page.execute_script(f"{root} = '{before}'")
+
+
+@pytest.mark.parametrize("theme", charts.THEMES, ids=lambda theme: str(theme.name))
+def test_what_stands_in_a_cell_can_be_read(
+    report: Report, findings: Findings, theme: charts.Theme
+) -> None:
+    """On whatever colour it is; of the whole scale no part is too near to both inks."""
+    for place in range(101):
+        colour = contrast.on_scale(theme.scale, place / 100)
+        assert contrast.contrast(contrast.ink(colour), colour) >= 4.5
+    figure: Any = charts.matrix(report, findings, theme)
+    cells = 0
+    for trace in figure.data:
+        width = trace.zmax - trace.zmin
+        scale = [[at, colour] for at, colour in trace.colorscale]
+        for heat, text in zip(chain(*trace.z), chain(*trace.text),
+                              strict=True):  # fmt: skip
+            assert (heat is None) == (not text)
+            if heat is not None:
+                colour = contrast.on_scale(scale, (heat - trace.zmin) / width)
+                assert contrast.contrast(trace.textfont.color, colour) >= 4.5
+                cells += 1
+    assert 5 * SCENARIOS == cells
+
+
+def test_contrast_is_that_of_the_standard() -> None:
+    """Figures that others have, too."""
+    assert pytest.approx(21) == contrast.contrast("#000000", "#ffffff")
+    assert pytest.approx(4.48, abs=0.01) == contrast.contrast("#777777", "#ffffff")
+    assert 1 == contrast.contrast("#2f78b3", "#2f78b3")
+    assert "#808080" == contrast.on_scale([[0.0, "#000000"], [1.0, "#ffffff"]], 0.5)
+    assert "#ffffff" == contrast.on_scale([[0.0, "#000000"], [1.0, "#ffffff"]], 2)
+
+
+def symbols(figure: Any) -> list[str]:
+    """Markers of all points of curves that are no crosses."""
+    return [each for trace in figure.data for each in trace.marker.symbol if "x-" not in each]
+
+
+def test_what_all_have_is_said_once_and_marked_nowhere() -> None:
+    """As in a quick comparison, where the generator is always the limit of a closed loop."""
+    report = made_up.report(made_up.quick_study(), saturated=("ping",))
+    findings = find(report)
+    said = marking.by_workload(findings)
+    assert {"ping": {Mark.GENERATOR}, "paced": set()} == said
+    assert symbols(charts.curves(report, findings, "ping", charts.THEMES[0]))
+    for workload in ("ping", "paced"):
+        drawn = symbols(charts.curves(report, findings, workload, charts.THEMES[0]))
+        assert not any("open" in symbol for symbol in drawn)
+    for table in (tables.scaled(report, findings), tables.ratios(report, findings)):
+        assert not any("saturated" in cell.text for row in table.rows for cell in row)
+    text = webpage.render(report, findings).partition('id="figures"')[0]
+    assert 1 == text.count("In every load of ping there are rounds in which the generator was")
+    assert "Hollow" not in text
+
+
+def test_what_some_have_is_marked_there(report: Report, findings: Findings) -> None:
+    """Then a hollow point tells it from others, and the page says what it is."""
+    assert frozenset() == marking.by_workload(findings)["ping"]
+    drawn = symbols(charts.curves(report, findings, "ping", charts.THEMES[0]))
+    assert 0 < sum("open" in symbol for symbol in drawn) < len(drawn)
+    rows = [cell.text for row in tables.scaled(report, findings).rows for cell in row]
+    assert any("generator saturated in 5 rounds" in text for text in rows)
+    text = webpage.render(report, findings)
+    assert "Hollow" in text
+    assert "In every load of ping" not in text
+
+
+def test_what_every_cell_has_is_in_none(report: Report, findings: Findings) -> None:
+    """A dagger in each of them would say nothing."""
+    every = replace(findings, watched=[replace(one, marks={Mark.DISTURBED: 1})
+                                       for one in findings.watched])  # fmt: skip
+    for those, daggers in ((findings, 1), (every, 0)):
+        figure: Any = charts.matrix(report, those, charts.THEMES[0])
+        cells = [text for trace in figure.data for row in trace.text for text in row]
+        assert daggers == sum("†" in text for text in cells)
+        page = webpage.render(report, those).partition('id="figures"')[0]
+        assert (daggers > 0) == ("†" in page)
+        assert (daggers == 0) == ("In every cell there are rounds" in page)
+
+
+@pytest.mark.parametrize("values", [[5.5e-3, 5.9e-3], [5e-3], [1e-3], [0.9, 0.95], [2e-6, 3.1]])
+def test_every_axis_has_ticks(findings: Findings, report: Report, values: list[float]) -> None:
+    """However few loads there are, and however near to each other their values."""
+    one = next(s for s in findings.scaled if (s.contestant, s.workload) == ("asyncio", "ping"))
+    scaled = [replace(one, p99=value, cpu_us=value * 1e6, resident_bytes=value * 1e9)
+              for value in values]  # fmt: skip
+    figure: Any = charts.curves(
+        report, Findings("asyncio", scaled=scaled), "ping", charts.THEMES[0]
+    )
+    assert (one.connections,) == tuple(figure.layout.xaxis.tickvals)
+    low, high = figure.layout.xaxis.range
+    assert low < math.log10(one.connections) < high
+    for axis, factor in ((figure.layout.yaxis2, 1), (figure.layout.yaxis3, 1e6),
+                         (figure.layout.yaxis4, 1e9)):  # fmt: skip
+        low, high = axis.range or map(math.log10, (min(values) * factor, max(values) * factor))
+        assert low <= math.log10(min(values) * factor)
+        assert math.log10(max(values) * factor) <= high
+        assert sum(low <= math.log10(tick) <= high for tick in axis.tickvals) >= 2
 
 
 def test_a_slow_server_is_slower() -> None:

@@ -15,7 +15,7 @@ from variants.compare import choosing
 from variants.compare.choosing import Contradiction
 from variants.compare.contestants import PORT, Contestant, contestants
 from variants.compare.pinning import Cpus
-from variants.compare.study import WORKLOADS, Block, Load, Study
+from variants.compare.study import WORKLOADS, Block, Load, Study, Workload
 
 from . import made_up
 
@@ -121,7 +121,7 @@ def test_a_foreign_server_beside_ours() -> None:
         (["asyncoi"], {}, "asyncoi"),
         (["trio"], {"against": "uvloop"}, "uvloop"),
         (["epoll"], {"targets": [Contestant("epoll", ("x", PORT))]}, "two servers"),
-        (["matrix"], {"service": "a:b", "workloads": {"x": Mix.parse("X")}}, "scenarios"),
+        (["matrix"], {"service": "a:b", "workloads": {"x": Workload(Mix.parse("X"))}}, "scenarios"),
     ],
 )
 def test_what_cannot_be(only: list[str], given_: dict[str, object], complaint: str) -> None:
@@ -130,9 +130,31 @@ def test_what_cannot_be(only: list[str], given_: dict[str, object], complaint: s
         choose(*only, **given_)
 
 
+@pytest.mark.parametrize(
+    ("connections", "middle"), [((10, 1000), 10), ((1000, 1, 10), 10), ((7,), 7), ((9, 3, 5, 1), 3)]
+)
+def test_a_rate_is_one_load(connections: tuple[int, ...], middle: int) -> None:
+    """Beside closed loops with each number of connections, however these are given."""
+    for study in (choose(quick=True, given={"connections": connections}),
+                  choose(given={"connections": connections})):  # fmt: skip
+        assert [Load("paced", middle)] == [one for one in study.loads if one.workload == "paced"]
+        assert [Load("ping", n) for n in connections] == [one for one in study.loads
+                                                          if one.workload == "ping"]  # fmt: skip
+
+
+def test_a_quick_comparison_has_a_rate_that_no_generator_is_saturated_by() -> None:
+    """Beside the closed loop; of it a report says which rate it was."""
+    study = choose(quick=True)
+    assert ["ping", "paced"] == list(study.workloads)
+    assert 0 < study.workloads["paced"].rate <= 2000
+    assert {"ping": "PING", "paced": "PING at 2000/s"} == study.as_json()["workloads"]
+
+
 def test_a_service_of_ones_own_has_no_matrix() -> None:
     """And every server of ours serves it."""
-    study = choose(service="examples.greeter:service", workloads={"x": Mix.parse("GREET a")})
+    study = choose(
+        service="examples.greeter:service", workloads={"x": Workload(Mix.parse("GREET a"))}
+    )
     assert not study.scenarios
     for one in study.contestants:
         assert ("--service", "examples.greeter:service") == one.command[-2:]

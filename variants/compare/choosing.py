@@ -4,13 +4,12 @@ import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from loadgen.plan import Mix
 from loadgen.scenarios import SCENARIOS, Scenario
 
 from .. import NAMES, module_of
 from .contestants import Contestant, contestants
 from .pinning import Cpus
-from .study import WORKLOADS, Study
+from .study import WORKLOADS, Study, Workload
 
 #: The questions, as `--only` takes them.
 MATRIX, SCALING = "matrix", "scaling"
@@ -19,7 +18,7 @@ QUICK_CONTESTANTS: Final = ("asyncio", "uvloop", "trio", "iterative", "threads",
 QUICK_SCENARIOS: Final = ("nothing", "long-wait", "pipelining", "big-burn")
 QUICK: Final[Mapping[str, Any]] = {
     "connections": (10, 1000),
-    "workloads": {"ping": WORKLOADS["ping"]},
+    "workloads": {name: WORKLOADS[name] for name in ("ping", "paced")},
     "seconds": 0.3,
     "watch_seconds": 0.5,
     "timeout": 1.0,
@@ -36,7 +35,7 @@ def choose(
     *,
     quick: bool,
     against: str | None,
-    workloads: Mapping[str, Mix] | None,
+    workloads: Mapping[str, Workload] | None,
     service: str,
     cpus: Cpus | None,
     given: Mapping[str, Any],
@@ -88,7 +87,7 @@ def _summary(name: str) -> str:
     return str(model.command.short_help)
 
 
-def _defaults(workloads: Mapping[str, Mix] | None, *, quick: bool) -> dict[str, Any]:
+def _defaults(workloads: Mapping[str, Workload] | None, *, quick: bool) -> dict[str, Any]:
     values = dict(QUICK) if quick else {"workloads": WORKLOADS}
     return {**values, "workloads": workloads or values["workloads"]}
 

@@ -29,7 +29,7 @@ from .interrupting import interruptible, uninterrupted
 from .output import Outcome
 from .pinning import Cpus
 from .report import NoReport, Report
-from .study import WORKLOADS, Study
+from .study import WORKLOADS, Study, Workload
 from .views import terminal
 
 PAST: Final = 99
@@ -43,10 +43,10 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _workload(text: str) -> Mapping[str, Mix]:
+def _workload(text: str) -> Mapping[str, Workload]:
     name, equals, mix = text.partition("=")
     if equals and name.strip() not in WORKLOADS:
-        return {name.strip(): Mix.parse(mix)}
+        return {name.strip(): Workload(Mix.parse(mix))}
     try:
         return {one: WORKLOADS[one] for one in _names(text)}
     except KeyError as error:
@@ -69,8 +69,8 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
         for name, what in choosing.names().items():
             click.echo(f"{name:14} {what}")
-        for name, mix in WORKLOADS.items():
-            click.echo(f"{name:14} workload (for --workload): {mix}")
+        for name, workload in WORKLOADS.items():
+            click.echo(f"{name:14} workload (for --workload): {workload}")
         context.exit()
 
 
@@ -87,9 +87,10 @@ def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("--quick", is_flag=True, help="A choice of two minutes.")
 @click.option("--workload", "workloads", type=Parsed("NAME|NAME=MIX", _workload),
               multiple=True, help="What is sent: names as --list has them, or one of your own: "
-              "'pings=PING=9,WAIT 0.01=1'.  [default: all; --quick: ping]")  # fmt: skip
+              "'pings=PING=9,WAIT 0.01=1'.  [default: all; --quick: ping,paced]")  # fmt: skip
 @click.option("--connections", type=Parsed("N,...", _connections),
-              help="How many.  [default: 1,10,100,1000,10000; --quick: 10,1000]")  # fmt: skip
+              help="How many; at a rate, the middle one of them.  "
+              "[default: 1,10,100,1000,10000; --quick: 10,1000]")  # fmt: skip
 @click.option("--rounds", type=Count(LEAST_ROUNDS), default=5,
               help="How often each load is measured.")  # fmt: skip
 @click.option("-d", "--duration", "seconds", type=types.TIMEOUT,
@@ -200,7 +201,7 @@ def _study(given: Mapping[str, Any]) -> Study:
     """
     fields = ("connections", "rounds", "seconds", "watch_rounds", "watch_seconds", "timeout",
               "memory_limit", "seed")  # fmt: skip
-    workloads: dict[str, Mix] = {}
+    workloads: dict[str, Workload] = {}
     for some in given["workloads"]:
         workloads.update(some)
     if given["service"] and not workloads:

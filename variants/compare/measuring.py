@@ -11,7 +11,7 @@ from loadgen.agents import Job
 from loadgen.conducting import CannotRun, conduct
 from loadgen.counts import Tally
 from loadgen.engine import Options, Target
-from loadgen.plan import Mix, Plan, Profile
+from loadgen.plan import Plan, Profile
 from loadgen.results import Result
 from loadgen.scenarios import Beside, Scenario, play
 from loadgen.views import Silent
@@ -41,7 +41,7 @@ class Bench:
 
     def __init__(self, study: Study, service: Service) -> None:
         self._study = study
-        first = [mix.requests[0] for mix in study.workloads.values()]
+        first = [one.mix.requests[0] for one in study.workloads.values()]
         self._probe = Probe(service, first[0] if study.service else b"PING")
 
     def measure(self, number: int, entry: Entry, load: Load) -> Measurement:
@@ -52,8 +52,7 @@ class Bench:
             with self._server(entry) as server:
                 look = _Look(server, load.connections, study.seconds)
                 watch = Watch(study.cpus, server.pid)
-                mix = study.workloads[load.workload]
-                result, failure = self._conduct(server, mix, load, look)
+                result, failure = self._conduct(server, load, look)
                 failure = server.death or failure
                 return Measurement(*about, failure, server.ready_s, result, look.usage, watch.end())
         except ServerFailed as error:
@@ -95,16 +94,16 @@ class Bench:
         with running(command, port, self._probe, study.cpus.server, study.memory_limit) as server:
             yield server
 
-    def _conduct(
-        self, server: Server, mix: Mix, load: Load, look: "_Look"
-    ) -> tuple[Result | None, str]:
+    def _conduct(self, server: Server, load: Load, look: "_Look") -> tuple[Result | None, str]:
         """Carry out the run; return its result, or why there is none."""
-        study = self._study
-        plan = Plan(mix=mix, clients=Profile.constant(load.connections, study.seconds),
-                    seconds=study.seconds, seed=study.seed)  # fmt: skip
+        study, workload = self._study, self._study.workloads[load.workload]
+        rate = Profile.constant(workload.rate, study.seconds) if workload.rate else None
+        clients = Profile.constant(load.connections, study.seconds)
+        plan = Plan(workload.mix, clients, rate, seconds=study.seconds, seed=study.seed)
         options = Options(timeout=study.timeout, connect_timeout=study.timeout, stay=True)
         job = Job(plan, Target(HOST, server.port, study.service), options, study.cpus.load)
-        arguments = {"mix": str(mix), "connections": load.connections, "duration": study.seconds,
+        arguments = {"mix": str(workload.mix), "connections": load.connections,
+                     "rate": workload.rate or None, "duration": study.seconds,
                      "timeout": study.timeout, "seed": study.seed}  # fmt: skip
         workers = min(len(study.cpus.load), load.connections)
         try:

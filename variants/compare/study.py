@@ -13,11 +13,29 @@ from .pinning import Cpus
 
 T = TypeVar("T")
 
-#: What is sent, by name.
-WORKLOADS: Final[Mapping[str, Mix]] = {
-    "ping": Mix.parse("PING"),
-    "burn": Mix.parse("BURN 300"),
-    "mix": Mix.parse("PING=80,WAIT 0.05=10,BURN 300=9,STREAM 4096=1"),
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What is sent, and whether at a rate.
+
+    :param rate: requests a second of all connections together, sent when they are due; 0: a
+        closed loop, in which each connection sends its next one when it has its reply.
+    """
+
+    mix: Mix
+    rate: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.mix} at {self.rate:g}/s" if self.rate else str(self.mix)
+
+
+#: What is sent, by name. The rate is one that any generator keeps: a closed loop of PINGs is
+#: often as fast as the generator, and tells little of the server.
+WORKLOADS: Final[Mapping[str, Workload]] = {
+    "ping": Workload(Mix.parse("PING")),
+    "paced": Workload(Mix.parse("PING"), rate=2000.0),
+    "burn": Workload(Mix.parse("BURN 300")),
+    "mix": Workload(Mix.parse("PING=80,WAIT 0.05=10,BURN 300=9,STREAM 4096=1")),
 }
 
 
@@ -34,7 +52,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A cell of "who scales?": so many connections, each with one request under way."""
+    """A cell of "who scales?": a workload on so many connections."""
 
     workload: str
     connections: int
@@ -70,7 +88,7 @@ class Study:
     contestants: tuple[Contestant, ...]
     against: str
     cpus: Cpus
-    workloads: Mapping[str, Mix]
+    workloads: Mapping[str, Workload]
     connections: tuple[int, ...] = (1, 10, 100, 1000, 10_000)
     scenarios: tuple[Scenario, ...] = tuple(SCENARIOS.values())
     rounds: int = 5
@@ -86,7 +104,11 @@ class Study:
     @property
     def loads(self) -> list[Load]:
         """The cells of "who scales?"."""
-        return [Load(name, number) for name in self.workloads for number in self.connections]
+        return [
+            Load(name, number)
+            for name, workload in self.workloads.items()
+            for number in self._connections_of(workload)
+        ]
 
     def blocks(self) -> Iterator[Block]:
         """Yield what is to be measured, in order: scenarios first, then rounds of loads.
@@ -121,7 +143,7 @@ class Study:
             "contestants": [one.as_json() for one in self.contestants],
             "against": self.against,
             "cpus": self.cpus.as_json(),
-            "workloads": {name: str(mix) for name, mix in self.workloads.items()},
+            "workloads": {name: str(one) for name, one in self.workloads.items()},
             "connections": list(self.connections),
             "scenarios": [
                 {"name": one.name, "title": one.title, "clients": one.clients}
@@ -137,6 +159,12 @@ class Study:
             "service": self.service,
             "seed": self.seed,
         }
+
+    def _connections_of(self, workload: Workload) -> tuple[int, ...]:
+        """All; the middle one at a rate, which is the same load however many share it."""
+        if not workload.rate:
+            return self.connections
+        return tuple(sorted(self.connections)[(len(self.connections) - 1) // 2 :][:1])
 
     def _entries(self, order: random.Random, *, pair: bool = False) -> tuple[Entry, ...]:
         entries = [Entry(one) for one in self.contestants]

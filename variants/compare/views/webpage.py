@@ -20,7 +20,7 @@ from ..estimates import Verdict
 from ..findings import Findings
 from ..metrics import METRICS, Mark, marks_of
 from ..report import Measurement, Observation, Report
-from . import charts, words
+from . import charts, marking, words
 from .page import tables
 
 _PAGE: Final = Path(__file__).parent / "page"
@@ -70,6 +70,7 @@ def render(report: Report, findings: Findings, changes: Sheet | None = None) -> 
         well=_well(report, findings),
         settings=list(tables.settings(report)),
         marked=_marked(report),
+        marks=_marks(findings),
         words=words,
         scales_id=scales_id,
         State=State,
@@ -86,7 +87,7 @@ def scales_id(workload: str) -> str:
 
 def _tables(report: Report, findings: Findings, changes: Sheet | None) -> dict[str, tables.Table]:
     made = [make(report, findings) for make in (tables.matrix, tables.falls, tables.scaled,
-                                                tables.ratios)]  # fmt: skip
+                                                tables.cost, tables.ratios)]  # fmt: skip
     made += [tables.failures(report), tables.lacks(report), tables.commands(report)]
     if changes:
         made.append(tables.of_sheet("table-changes", changes))
@@ -157,6 +158,18 @@ def _marked(report: Report) -> str:
     each = [marks_of(one) for one in every]
     counts: Counter[Mark] = Counter(mark for marks in each for mark in marks)
     return words.marked(report, counts, sum(map(bool, each)))
+
+
+def _marks(findings: Findings) -> dict[str, Any]:
+    """What is said of all at once, and whether anything is marked beyond that."""
+    everywhere, said = marking.of_all(findings.watched), marking.by_workload(findings)
+    return {
+        "watched": marking.in_words(everywhere, "every cell"),
+        "scaled": {name: marking.in_words(marks, f"every load of {name}")
+                   for name, marks in said.items()},
+        "daggers": any(marking.rest(one, everywhere) for one in findings.watched),
+        "hollow": any(marking.rest(one, said[one.workload]) for one in findings.scaled),
+    }  # fmt: skip
 
 
 def _hash(script: str) -> str:

@@ -1,7 +1,7 @@
 """Figures and circumstances, as people read them."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from ..estimates import Estimate
 from ..findings import Scaled, Watched
 from ..metrics import Mark
 from ..report import Report
+from . import marking
 
 #: What stands where there is no figure.
 NOTHING: Final = "\N{EN DASH}"
@@ -87,13 +88,20 @@ def load(workload: str, connections: int) -> str:
     return f"{workload}, {connections:,} connection{'s' * (connections != 1)}"
 
 
-def in_cell(one: Watched) -> str:
-    """What stands in a cell of the matrix."""
+def in_cell(one: Watched, said: Collection[Mark] = ()) -> str:
+    """What stands in a cell of the matrix.
+
+    :param said: marks that are said of all cells, and not in each.
+    """
     if one.state is State.FAILED:
         return "failed"
     if one.state is State.PARALYSED:
         return f"hardly: {one.answered / one.asked:.1%}" if one.answered else "never"
-    return seconds(one.p99) + "*" * (one.state is State.UNTROUBLED) + "†" * bool(one.marks)
+    return (
+        seconds(one.p99)
+        + "*" * (one.state is State.UNTROUBLED)
+        + "†" * bool(marking.rest(one, said))
+    )
 
 
 def figures(one: Scaled) -> list[str]:

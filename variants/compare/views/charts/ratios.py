@@ -57,8 +57,8 @@ def ratios(
     those = {verdict: [(row, row.one) for row in rows if row.one and row.one.verdict is verdict]
              for verdict in Verdict}  # fmt: skip
     traces = [_bars(verdict, each, (low, high), theme) for verdict, each in those.items()]
-    better = "more" if metric.higher_is_better else "less"
-    title = f"<b>{texts.plain(metric.title)}</b><br>{better} is better"
+    better = f"{'more' if metric.higher_is_better else 'less'} is better"
+    title = f"<b>{texts.plain(metric.title)}</b><br>{better if found else 'not compared'}"
     return go.Figure([*traces, _arrows(rows, (low, high), theme)], {
         "template": "none", "showlegend": False, "barmode": "overlay", "dragmode": False,
         "title": {"text": title, "font": {"size": 13}, "x": 0.02, "y": 0.95, "yanchor": "top"},

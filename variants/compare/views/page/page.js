@@ -5,6 +5,7 @@
   const charts = [...document.querySelectorAll(".chart")];
   const load = document.getElementById("load");
   const button = document.getElementById("theme");
+  const narrow = matchMedia("(max-width: 48rem)"); // as in the style sheet
   const system = matchMedia("(prefers-color-scheme: dark)");
   const config = {
     displaylogo: false,
@@ -17,11 +18,13 @@
   const theme = () => chosen ?? (system.matches ? "dark" : "light");
 
   // Plotly keeps what it is given and adds to it, hence the copy.
-  const draw = (chart, wanted, changes = {}) => {
+  const draw = (chart, wanted, changes = {}, small = narrow.matches) => {
     const variants = figures[chart.id];
     const { data, layout } = structuredClone((variants[""] ?? variants[load.value])[wanted]);
+    if (small) Object.assign(layout, layout.meta?.narrow);
+    chart.style.height = `${layout.height}px`;
     const fixed = layout.dragmode === false; // nothing to zoom into
-    return Plotly.react(chart, data, { ...layout, template: templates[wanted], ...changes }, { ...config, displayModeBar: fixed ? false : "hover" });
+    return Plotly.react(chart, data, { ...layout, template: templates[wanted], ...changes }, { ...config, displayModeBar: fixed || small ? false : "hover" });
   };
 
   const show = () => {
@@ -35,11 +38,12 @@
     show();
   });
   system.addEventListener("change", show);
+  narrow.addEventListener("change", show);
   load?.addEventListener("change", show);
 
   // Paper is light, and as wide as it is.
   addEventListener("beforeprint", () => {
-    charts.forEach((chart) => draw(chart, "light", { width: chart.closest(".side-by-side") ? 340 : 690 }));
+    charts.forEach((chart) => draw(chart, "light", { width: chart.closest(".side-by-side") ? 340 : 690 }, false));
   });
   addEventListener("afterprint", show);
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,9 +11,9 @@ from loadgen.views import Sheet
 from ...diagnosis import State
 from ...estimates import Verdict
 from ...findings import Comparison, Fall, Findings, Scaled, Watched
-from ...metrics import METRICS
+from ...metrics import METRICS, Mark
 from ...report import Measurement, Observation, Report
-from .. import words
+from .. import marking, words
 
 #: The least and the most that a number a table is sorted by may be.
 _Key = float | str | None
@@ -63,18 +63,19 @@ def matrix(report: Report, findings: Findings) -> Table:
     columns = [("Contestant", False), ("Beside", False), ("p50", True), ("p99", True),
                ("Max", True), ("Answered", True), ("Asked", True), ("State", False),
                ("Caution", False)]  # fmt: skip
-    rows = [_watched(one) for one in in_order(report, findings.watched)]
+    said = marking.of_all(findings.watched)
+    rows = [_watched(one, said) for one in in_order(report, findings.watched)]
     return Table("table-matrix", "What a bystander had", columns, rows)
 
 
-def _watched(one: Watched) -> list[Cell]:
+def _watched(one: Watched, said: Collection[Mark]) -> list[Cell]:
     times = (one.p50, one.p99, one.longest)
     return [
         _text(one.contestant), _text(one.scenario),
         *(Cell(words.seconds(value), value) for value in times),
         Cell(f"{one.answered:,}", one.answered), Cell(f"{one.asked:,}", one.asked),
         Cell(one.state.value, list(State).index(one.state), one.state.value),
-        _text(words.marks(one.marks)),
+        _text(words.marks(marking.rest(one, said))),
     ]  # fmt: skip
 
 
@@ -118,14 +119,19 @@ def _fall(fall: Fall | None, most: int) -> list[Cell]:
     return [Cell(f"{fall.connections:,}", fall.connections, "slow"), served, _text(fall.reason)]
 
 
-#: What tables say of each contestant under each load.
-_FIGURES: Final[Sequence[tuple[str, str, Callable[[Any], str]]]] = (
+_Figures = Sequence[tuple[str, str, Callable[[Any], str]]]
+#: What clients have of each contestant under each load: head, name, and how it is shown.
+_FIGURES: Final[_Figures] = (
     ("Requests/s", "rate", words.number),
     ("p50", "p50", words.seconds),
     ("p99", "p99", words.seconds),
     ("p99.9", "p999", words.seconds),
     ("Clients served", "served", words.number),
     ("Errors", "errors", words.number),
+    ("Rounds", "rounds", words.number),
+)
+#: What it takes the server.
+_COSTS: Final[_Figures] = (
     ("CPU µs/request", "cpu_us", words.number),
     ("user", "user_us", words.number),
     ("system", "system_us", words.number),
@@ -133,35 +139,49 @@ _FIGURES: Final[Sequence[tuple[str, str, Callable[[Any], str]]]] = (
     ("Threads", "threads", words.number),
     ("Resident", "resident_bytes", words.size),
     ("Virtual", "virtual_bytes", words.size),
-    ("Bytes/connection", "bytes_per_connection", words.size),
-    ("Voluntary switches/s", "voluntary", words.number),
-    ("Involuntary", "involuntary", words.number),
-    ("Rounds", "rounds", words.number),
+    ("Bytes a connection", "bytes_per_connection", words.size),
+    ("Waits/s", "voluntary", words.number),
+    ("Preempted/s", "involuntary", words.number),
 )
+_LOAD: Final = (("Contestant", False), ("Workload", False), ("Connections", True))
 
 
 def scaled(report: Report, findings: Findings) -> Table:
-    """Every figure of every contestant under every load."""
-    columns = [("Contestant", False), ("Workload", False), ("Connections", True),
-               *((title, True) for title, *_ in _FIGURES), ("Which errors", False),
-               ("Failures", False), ("Caution", False)]  # fmt: skip
+    """What clients have of every contestant under every load, and what there is to say of it."""
+    said = marking.by_workload(findings)
+    columns = [*_LOAD, *((title, True) for title, *_ in _FIGURES), ("Remarks", False)]
     rows = [
-        [
-            _text(one.contestant), _text(one.workload), _count(one.connections),
-            *(Cell(show(getattr(one, name)), getattr(one, name)) for _, name, show in _FIGURES),
-            _text(words.kinds(one.error_kinds)), _text("; ".join(one.failures)),
-            _text(words.marks(one.marks)),
-        ]
+        [*_figures(one, _FIGURES), _text(_remarks(one, said[one.workload]))]
         for one in loads_in_order(report, findings)
+    ]
+    return Table("table-scaled", "What clients have, medians over rounds", columns, rows)
+
+
+def cost(report: Report, findings: Findings) -> Table:
+    """What every load takes the server."""
+    columns = [*_LOAD, *((title, True) for title, *_ in _COSTS)]
+    rows = [_figures(one, _COSTS) for one in loads_in_order(report, findings)]
+    return Table("table-cost", "What it takes the server, medians over rounds", columns, rows)
+
+
+def _figures(one: Scaled, figures: _Figures) -> list[Cell]:
+    return [
+        _text(one.contestant), _text(one.workload), _count(one.connections),
+        *(Cell(show(getattr(one, name)), getattr(one, name)) for _, name, show in figures),
     ]  # fmt: skip
-    return Table("table-scaled", "Every figure, medians over rounds", columns, rows)
+
+
+def _remarks(one: Scaled, said: Collection[Mark]) -> str:
+    """Its errors, what became of it, and what is to be taken with caution."""
+    marks = words.marks(marking.rest(one, said))
+    return "; ".join(filter(None, [words.kinds(one.error_kinds), *one.failures, marks]))
 
 
 def ratios(report: Report, findings: Findings) -> Table:
     """The verdicts."""
-    columns = [("Contestant", False), ("Workload", False), ("Connections", True),
-               *((metric.title, True) for metric in METRICS), ("Rounds", True),
+    columns = [*_LOAD, *((metric.title, True) for metric in METRICS), ("Rounds", True),
                ("Caution", False)]  # fmt: skip
+    said = marking.by_workload(findings)
     fallen = {(one.contestant, one.workload): one.connections for one in findings.falls}
     rows = []
     for one in loads_in_order(report, findings):
@@ -173,7 +193,7 @@ def ratios(report: Report, findings: Findings) -> Table:
         rows.append([
             _text(name), _text(one.workload), _count(one.connections),
             *(_compared(each, fell) for each in compared),
-            _count(one.rounds), _text(words.marks(one.marks)),
+            _count(one.rounds), _text(words.marks(marking.rest(one, said[one.workload]))),
         ])  # fmt: skip
     return Table("table-ratios", f"Beside {findings.against}", columns, rows)
 
@@ -184,7 +204,7 @@ def _compared(one: Comparison | None, fell: bool) -> Cell:
     looks = {Verdict.FASTER: "faster", Verdict.SLOWER: "slow"}
     look = "pale" if fell else looks.get(one.verdict, "")
     text = (
-        f"{one.verdict.value}: {words.times(one.estimate.ratio)} ({words.interval(one.estimate)})"
+        f"{one.verdict.value}: {words.times(one.estimate.ratio)}\n({words.interval(one.estimate)})"
     )
     return Cell(text, one.estimate.ratio, look)
 
