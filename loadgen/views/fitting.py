@@ -4,7 +4,7 @@ Where a table is too wide its columns are parted among several tables, one below
 with the names again. Words may be broken into lines, figures may not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -59,11 +59,13 @@ class Fitted:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Give the tables."""
-        width = options.max_width if console.is_terminal else ENDLESS
-        for part in parts(self.head, self.rows, self.names, width):
-            yield from console.render(self._table(part), options.update(max_width=width))
+        if console.is_terminal:
+            yield from map(self._table, parts(self.head, self.rows, self.names, options.max_width))
+        else:
+            table = self._table(dict.fromkeys(range(len(self.head))))
+            yield from console.render(table, options.update(max_width=ENDLESS))
 
-    def _table(self, part: dict[int, int]) -> Table:
+    def _table(self, part: Mapping[int, int | None]) -> Table:
         table = Table(box=None, pad_edge=False, header_style=self.style, show_header=any(self.head))
         for column, width in part.items():
             left = column < self.names or column in self.words

@@ -185,7 +185,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def cells(text: str, title: str) -> list[list[str]]:
     """What is printed below a title, up to the next empty line: the cells of each line."""
-    lines = text.partition(f"{title} ")[2].partition("\n\n")[0].splitlines()[1:]
+    lines = text.partition(f"{title}\n")[2].partition("\n\n")[0].splitlines()
     return [re.split(" {2,}", line.strip()) for line in lines]
 
 
@@ -369,10 +369,10 @@ def test_where_threads_fall_over_it_is_said_at_how_many(tmp_path: Path) -> None:
         (["--target", "x=./server"], "where the port goes"),
         (["--workload", "pong"], "none of ping, paced, burn, mix"),
         (["--workload", "a=PING=x"], "no weight"),
-        (["--connections", "0"], "not more than 0"),
-        (["--memory-limit", "lots"], "no size"),
+        (["--connections", "0"], "not in the range"),
+        (["--memory-limit", "lots"], "not a size"),
         (["--threshold", "200%"], "not from 0 % to below 100 %"),
-        (["--threshold", "x"], "not from 0 % to below 100 %"),
+        (["--threshold", "x"], "not a share"),
         (["--against", "uvloop", "--only", "trio"], "'uvloop' is not among"),
         (["--service", "examples.greeter:service"], "needs --workload"),
         (["--service", "no.such:thing", "--workload", "x=X"], "no.such"),

@@ -52,7 +52,7 @@ UNKNOWN = (
     b"PING\r\r", b"\rPING", b"PING\rPING", b"BURNOUT 7", b"WAIT5", b"WAIT\t5", b"wait 5",
     b"STREAMS 5", b"PI\x00NG", b"PING\x00", b"\x00PING", b"\x00", b"\xff\xfe", b"\xffPING",
     b"PING\xff", "ПИНГ".encode(), "ＰＩＮＧ".encode(), b"PING\x0b", b"PING;PING", b"5",
-    b"GET / HTTP/1.1", b"UNKNOWN_COMMAND", b"DONE", b"\\n", b"%s%n",
+    b"UNKNOWN_COMMAND", b"DONE", b"\\n", b"%s%n",
 )  # fmt: skip
 
 

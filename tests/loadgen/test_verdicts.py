@@ -353,6 +353,6 @@ def test_a_selftest_fails_where_nothing_was_answered(
     finished = call("selftest")
     assert expected == finished.status
     lines = finished.stdout.splitlines()
-    assert ["1.50", "k", "requests/s", "100%", "50%", "generator"] == lines[1].split()[2:]
+    assert ["100%", "50%", "generator", "1.50", "k", "requests/s"] == lines[1].split()[2:]
     assert ("closed loop: 1 errors" in lines) is (given is ERRORS)
     assert expected == call("selftest", "-o", "json").status
