@@ -277,7 +277,7 @@ def test_the_page_is_there_when_all_descriptors_are_taken() -> None:
                 os.waitpid(pid, 0)
     """
     ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],  # of fork beside a thread
         capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert (0, "", "all all all ") == (ended.returncode, ended.stderr, ended.stdout)

@@ -44,9 +44,10 @@ class Forgiving(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Likewise."""
-        with self._forgiving():
-            self._stream.flush()
+        """Likewise. It may be asked for by the garbage collector, when the other is closed."""
+        if not self._stream.closed:
+            with self._forgiving():
+                self._stream.flush()
 
     def isatty(self) -> bool:
         """Whether the other is a terminal."""
