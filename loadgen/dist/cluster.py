@@ -5,13 +5,15 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Final
 
-from ..engine.addresses import check_host
+from ..engine.addresses import check_host, scoped
 from ..shelter import sheltered
 
 #: Seconds in which a scheduler has to answer.
 PATIENCE = 5.0
+#: How Dask reaches other machines, of what it can be asked for everywhere.
+_SCHEMES: Final = {"tcp", "tls", "ws", "wss"}
 
 
 class CannotShare(Exception):
@@ -54,7 +56,8 @@ def cluster(scheduler: str | None, workers: int) -> Iterator[Any]:
         try:
             client = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
         except Exception as error:  # noqa: BLE001 - of many libraries; what matters is its text
-            raise CannotShare(f"no scheduler at {scheduler}: {_first_line(error)}") from None
+            why = f"{_first_line(error)}; does dask scheduler run there?"
+            raise CannotShare(f"no scheduler at {scheduler}: {why}") from None
         yield stack.enter_context(client)
 
 
@@ -64,14 +67,15 @@ def _check_address(scheduler: str) -> None:
     :raises CannotShare: if it can not.
     """
     from distributed.comm.addressing import parse_address, parse_host_port  # noqa: PLC0415
-    from distributed.comm.registry import backends  # noqa: PLC0415
 
     try:
         scheme, place = parse_address(scheduler)
         host, port = parse_host_port(place)
-        check_host(host)
-        if scheme not in backends or not 0 < int(port) < 65536:
+        scoped(check_host(host), int(port))
+        if scheme not in _SCHEMES or not 0 < int(port) < 65536:
             raise ValueError
+    except OSError as error:
+        raise CannotShare(f"no scheduler at {scheduler}: {error}") from None
     except ValueError:
         raise CannotShare(
             f"no scheduler at {scheduler!r}: it is not such as tcp://HOST:8786"
