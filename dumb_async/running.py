@@ -11,7 +11,7 @@ from .hosting import Cores, Exporter, announce_address, registry_for
 from .protocol import Service
 from .runtimes import Runtime, load
 from .server import Address, Server
-from .starting import SIGNALS
+from .starting import SIGNALS, masked
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def run(
 
 
 async def _main(server: Server, runtime: Runtime, exporter: Exporter | None) -> None:
-    with runtime.signals(*SIGNALS) as signals, _signals_unblocked():
+    with runtime.signals(*SIGNALS) as signals, masked(signal.SIG_UNBLOCK, SIGNALS):
         async with runtime.task_group() as group:
             end = group.start_soon(_stop_on, signals, server)
             started = _Announcement(runtime, exporter)
@@ -61,24 +61,13 @@ async def _main(server: Server, runtime: Runtime, exporter: Exporter | None) -> 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
     """Block signals in this block; those that came and were not heard are forgotten."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        if not before & {*SIGNALS}:
-            while signal.sigtimedwait(SIGNALS, 0) is not None:
+    ours = not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & {*SIGNALS}
+    with masked(signal.SIG_BLOCK, SIGNALS):
+        try:
+            yield
+        finally:
+            while ours and signal.sigtimedwait(SIGNALS, 0) is not None:
                 pass
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _signals_unblocked() -> Iterator[None]:
-    """Let signals through in this block."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 async def _stop_on(signals: Any, server: Server) -> None:

@@ -12,11 +12,30 @@ is yet to come.
 import os
 import signal
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["SIGNALS", "begin", "open_standard_descriptors", "started"]
+__all__ = ["ENDING", "SIGNALS", "begin", "masked", "open_standard_descriptors", "started"]
 
 #: What asks a program to stop.
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: What ends one that does nothing about it: also a terminal that closes.
+ENDING = (*SIGNALS, signal.SIGHUP)
+
+
+@contextmanager
+def masked(how: int, signals: Iterable[int]) -> Iterator[None]:
+    """In this block the calling thread blocks signals, or lets them through.
+
+    Threads and processes that are started in it do so too (signal(7)).
+
+    :param how: as `signal.pthread_sigmask` takes it.
+    """
+    before = signal.pthread_sigmask(how, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def begin(status: int | None = None) -> None:
@@ -33,18 +52,18 @@ def begin(status: int | None = None) -> None:
     def end(number: int, _frame: object) -> None:
         os._exit(128 + number if status is None else status)
 
-    for number in (*SIGNALS, signal.SIGHUP):
+    for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, end)
     # Whatever our parent has blocked for itself.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*SIGNALS, signal.SIGHUP))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     if os.getpid() == 1:
         _leave_to_a_child()
 
 
 def started() -> None:
     """Have signals do again what they do by default; an interrupt is a `KeyboardInterrupt`."""
-    for number in (*SIGNALS, signal.SIGHUP):
+    for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             by_default = number == signal.SIGINT and signal.default_int_handler
             signal.signal(number, by_default or signal.SIG_DFL)

@@ -17,9 +17,11 @@ from time import monotonic
 from types import FrameType
 from typing import Final, NoReturn
 
+from dumb_async.starting import ENDING
+
 __all__ = ["SIGNALS", "STATUS", "heeding", "interruptible", "keep", "kept"]
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS: Final = ENDING
 #: The exit status of a program that was interrupted.
 STATUS: Final = 130
 #: Seconds in which several signals are one: timeout(1) and many supervisors signal a process, and

@@ -2,20 +2,17 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import resource_tracker
+
+from dumb_async.starting import masked
 
 from .interrupting import SIGNALS
 
 
-@contextmanager
-def blocked() -> Iterator[None]:
-    """In this block no signal is delivered to this thread: they come after it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def blocked() -> AbstractContextManager[None]:
+    """In such a block no signal is delivered to this thread: they come after it."""
+    return masked(signal.SIG_BLOCK, SIGNALS)
 
 
 @contextmanager

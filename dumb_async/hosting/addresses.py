@@ -33,7 +33,6 @@ def connecting_addresses(
     """Where to ask for a server that listens on ``host``, each once.
 
     :param of: the family they have to be of.
-
     :raises OSError: if there is no such host.
     """
     return [

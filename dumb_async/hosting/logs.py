@@ -14,12 +14,12 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from ..protocol import BadCommand
+from ..starting import masked
 
 LogFormat = Literal["text", "json"]
 
@@ -99,7 +99,9 @@ class QueuedHandler(logging.Handler):
     def _start(self) -> None:
         if self._writer is None and self._lines:
             writer = threading.Thread(target=self._write, name="log", daemon=True)
-            with suppress(RuntimeError, MemoryError), _signals_blocked():
+            # Signals are for threads that know what to do.
+            deaf = masked(signal.SIG_BLOCK, signal.valid_signals())
+            with suppress(RuntimeError, MemoryError), deaf:
                 writer.start()  # or with the next line, if there cannot be one more thread now
                 self._writer = writer
 
@@ -141,16 +143,6 @@ class QueuedHandler(logging.Handler):
         self._some = threading.Condition()
         self._dropped = 0
         self._writer = None
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Threads that are started in this block get no signals."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def configure(level: str, log_format: LogFormat) -> None:

@@ -137,7 +137,8 @@ def server_options(serve: Callable[..., None]) -> Callable[..., None]:
     """Give a click command every option of a server.
 
     ``serve`` is called with a `Launch` and the values of options of its own. Its logs are
-    set up by then, its CPUs and memory are as asked for, its limit of descriptors is raised.
+    set up by then, its CPUs and memory are as asked for, its limit of descriptors is raised, and
+    SIGTERM and SIGINT are blocked.
     What it cannot listen on or get, an `OSError`, is said in one line, with exit status 1.
     """
 

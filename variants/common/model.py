@@ -98,14 +98,13 @@ class Model(Listed):
         super().__init__(described(name, summary, essay)(serve))
 
     def serve(self, launch: Launch, **options: Any) -> None:
-        """Serve until SIGTERM or SIGINT; to be called from the main thread.
+        """Serve until SIGTERM or SIGINT; to be called from the main thread, which blocks them.
+
+        So does every thread that it starts: signals are for the one that waits for them.
 
         :raises OSError: if an address cannot be listened on.
         """
         settings = launch.settings
-        # Every thread inherits this: signals are for the one that waits for them. They stay
-        # blocked to the end, as who asks again on our way out gets the same status.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         warn_of_descriptors(settings)
         with ExitStack() as stack:
             listeners = open_listeners(settings.host, settings.port, settings.backlog)
